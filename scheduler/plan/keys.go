@@ -1,0 +1,50 @@
+package plan
+
+import "fmt"
+
+// The keys of every object in the artifact store. artifacts/FORMAT.md says what
+// each one holds.
+
+// PackKey is where the data set with that digest is.
+func PackKey(digest string) string { return "packs/" + digest + ".tar" }
+
+// BaseKey is where the base model with that digest is.
+func BaseKey(digest string) string { return "models/" + digest + ".onnx" }
+
+// SweepPrefix is above all objects of a sweep.
+func SweepPrefix(sweep string) string { return "sweeps/" + sweep + "/" }
+
+// PlanKey holds the Plan of a sweep.
+func PlanKey(sweep string) string { return SweepPrefix(sweep) + "plan.json" }
+
+// CancelKey is the durable mark of a canceled sweep.
+func CancelKey(sweep string) string { return SweepPrefix(sweep) + "cancel.json" }
+
+// JobPrefix is above all objects of a job.
+func JobPrefix(job string) string { return "jobs/" + job + "/" }
+
+// SpecKey holds the Spec of a job.
+func SpecKey(job string) string { return JobPrefix(job) + "spec.json" }
+
+// OutcomeKey holds the Outcome of a job: created once, never changed.
+func OutcomeKey(job string) string { return JobPrefix(job) + "outcome.json" }
+
+// FailureKey holds the Failure of a job that was given up.
+func FailureKey(job string) string { return JobPrefix(job) + "failure.json" }
+
+// AttemptPrefix is above the Attempts of a job.
+func AttemptPrefix(job string) string { return JobPrefix(job) + "attempts/" }
+
+// AttemptKey holds one Attempt of a job.
+func AttemptKey(job string, number int) string {
+	return fmt.Sprintf("%s%06d.json", AttemptPrefix(job), number)
+}
+
+// ModelKey holds the trained network of a job.
+func ModelKey(job string) string { return JobPrefix(job) + "model.onnx" }
+
+// PredictionsKey holds the out-of-fold predictions of a job, a CSV.
+func PredictionsKey(job string) string { return JobPrefix(job) + "predictions.csv" }
+
+// CheckpointPrefix is above the checkpoints of a job.
+func CheckpointPrefix(job string) string { return JobPrefix(job) + "checkpoints/" }

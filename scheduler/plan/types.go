@@ -1,0 +1,280 @@
+package plan
+
+// Engine names the version of everything that turns a job's inputs into its
+// numbers: compiler, lowerings, augmentation, update rules. It is part of a
+// job's identity; raise it whenever the same job would end with other bits.
+const Engine = "1"
+
+// Config is one trial's fully resolved settings: the sweep file with the
+// trial's parameters written into it and every default filled in. Its canonical
+// JSON is part of a job's identity.
+type Config struct {
+	Model         Model         `yaml:"model" json:"model"`
+	Preprocessing Preprocessing `yaml:"preprocessing" json:"preprocessing"`
+	Training      Training      `yaml:"training" json:"training"`
+	Evaluation    Evaluation    `yaml:"evaluation" json:"evaluation"`
+}
+
+// Dataset says where the pictures are.
+type Dataset struct {
+	// Path is a folder of class folders or a manifest (CSV, TXT, JSONL).
+	Path string `yaml:"path" json:"path"`
+	// Root is the folder that a manifest's file names are relative to; the
+	// manifest's own folder where it is empty.
+	Root string `yaml:"root,omitempty" json:"root,omitempty"`
+	// Folds is a folder of explicit folds: test*/train.txt and test*/test.txt.
+	Folds string `yaml:"folds,omitempty" json:"folds,omitempty"`
+	// Include and Exclude are globs over file names relative to Path.
+	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
+	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
+	// OnBad is what an unreadable picture does: "error" (default) refuses the
+	// data set, "skip" leaves the picture out and says so.
+	OnBad string `yaml:"on_bad,omitempty" json:"on_bad,omitempty"`
+}
+
+// Model is the pretrained network and what is changed in it.
+type Model struct {
+	Base    string `yaml:"base" json:"base"` // path, s3://bucket/key or builtin:NAME
+	Surgery []Step `yaml:"surgery,omitempty" json:"surgery,omitempty"`
+}
+
+// Step is one surgery step; exactly one field is set.
+type Step struct {
+	CutAfter string `yaml:"cut_after,omitempty" json:"cut_after,omitempty"`
+	Append   *Layer `yaml:"append,omitempty" json:"append,omitempty"`
+	Replace  *Layer `yaml:"replace,omitempty" json:"replace,omitempty"`
+	Freeze   string `yaml:"freeze,omitempty" json:"freeze,omitempty"` // glob over layers
+}
+
+// Layer describes a layer to append, or the new head of a replaced one (which
+// keeps its kind and place).
+type Layer struct {
+	Name    string `yaml:"name" json:"name"`
+	Outputs int    `yaml:"outputs" json:"outputs"`
+	Init    Init   `yaml:"init,omitempty" json:"init,omitempty"`
+}
+
+// Init is a weight filler; at most one field is set. The default is xavier, as
+// in Caffe (uniform in ±sqrt(3/fan_in)). Biases start at Bias.
+type Init struct {
+	Gaussian float64 `yaml:"gaussian,omitempty" json:"gaussian,omitempty"` // standard deviation
+	Xavier   bool    `yaml:"xavier,omitempty" json:"xavier,omitempty"`
+	MSRA     bool    `yaml:"msra,omitempty" json:"msra,omitempty"`
+	Constant float64 `yaml:"constant,omitempty" json:"constant,omitempty"`
+	Bias     float64 `yaml:"bias,omitempty" json:"bias,omitempty"`
+}
+
+// Preprocessing is Caffe's: resize, crop, channel order, (x - mean) * scale / std.
+type Preprocessing struct {
+	Resize   []int     `yaml:"resize" json:"resize"`                 // [height, width]; one number: the shorter side, then a centre square
+	Crop     int       `yaml:"crop,omitempty" json:"crop,omitempty"` // square, random in training and central in evaluation; 0: none
+	Mirror   bool      `yaml:"mirror" json:"mirror"`                 // flip left-right half of the time in training
+	Channels string    `yaml:"channels" json:"channels"`             // rgb | bgr | grey
+	Mean     []float64 `yaml:"mean,omitempty" json:"mean,omitempty"` // per channel, in the order of Channels, 0..255
+	Std      []float64 `yaml:"std,omitempty" json:"std,omitempty"`   // per channel, 0..255
+	Scale    float64   `yaml:"scale" json:"scale"`
+}
+
+// Training is the optimisation.
+type Training struct {
+	Loss           string   `yaml:"loss" json:"loss"`           // softmax
+	Optimizer      string   `yaml:"optimizer" json:"optimizer"` // sgd | nesterov
+	LearningRate   float64  `yaml:"learning_rate" json:"learning_rate"`
+	Momentum       float64  `yaml:"momentum" json:"momentum"`
+	WeightDecay    float64  `yaml:"weight_decay" json:"weight_decay"`
+	Policy         Policy   `yaml:"lr_policy" json:"lr_policy"`
+	LRMult         []Factor `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
+	DecayMult      []Factor `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
+	Epochs         int      `yaml:"epochs" json:"epochs"`
+	BatchSize      int      `yaml:"batch_size" json:"batch_size"`
+	MicroBatchSize int      `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
+	Seed           int64    `yaml:"seed" json:"seed"`
+	Deterministic  bool     `yaml:"deterministic" json:"deterministic"`
+	Threads        int      `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
+}
+
+// Factor is one entry of lr_mult or decay_mult: a glob over layer names or
+// parameter names, and the factors of the layer's weights and biases.
+type Factor struct {
+	Glob   string  `json:"glob"`
+	Weight float64 `json:"weight"`
+	Bias   float64 `json:"bias"`
+}
+
+// Policy is a learning-rate policy, by epochs.
+type Policy struct {
+	Policy      string  `yaml:"policy" json:"policy"` // fixed | step | multistep | exp | poly | cosine
+	EveryEpochs int     `yaml:"every_epochs,omitempty" json:"every_epochs,omitempty"`
+	Epochs      []int   `yaml:"epochs,omitempty" json:"epochs,omitempty"`
+	Gamma       float64 `yaml:"gamma,omitempty" json:"gamma,omitempty"`
+	Power       float64 `yaml:"power,omitempty" json:"power,omitempty"`
+	WarmUp      int     `yaml:"warm_up,omitempty" json:"warm_up,omitempty"` // epochs of linear warm-up
+}
+
+// Evaluation is how a fold's test pictures are scored.
+type Evaluation struct {
+	Metrics   []string `yaml:"metrics" json:"metrics"` // accuracy | loss | f1 | auc
+	BatchSize int      `yaml:"batch_size,omitempty" json:"batch_size,omitempty"`
+}
+
+// CrossValidation is how folds are made.
+type CrossValidation struct {
+	Folds      int   `yaml:"folds" json:"folds"`
+	Stratified bool  `yaml:"stratified" json:"stratified"`
+	Repeats    int   `yaml:"repeats" json:"repeats"`
+	Seed       int64 `yaml:"seed" json:"seed"`
+}
+
+// Metric is what trials are ranked by.
+type Metric struct {
+	Name string `yaml:"name" json:"name"`
+	Goal string `yaml:"goal" json:"goal"` // maximize | minimize
+}
+
+// Resources is where and how often a job may run.
+type Resources struct {
+	Device        string `yaml:"device" json:"device"` // any | cpu | cuda
+	SlotsPerTrial int    `yaml:"slots_per_trial" json:"slots_per_trial"`
+	Priority      int    `yaml:"priority" json:"priority"`
+	MaxRestarts   int    `yaml:"max_restarts" json:"max_restarts"`
+}
+
+// Checkpoints is when checkpoints are written and which are kept.
+type Checkpoints struct {
+	EveryEpochs     int `yaml:"every_epochs" json:"every_epochs"`
+	SaveTrialBest   int `yaml:"save_trial_best" json:"save_trial_best"`
+	SaveTrialLatest int `yaml:"save_trial_latest" json:"save_trial_latest"`
+}
+
+// Ref points at a content-addressed object in the artifact store.
+type Ref struct {
+	Name   string `json:"name"`   // as the user wrote it
+	Digest string `json:"digest"` // hex SHA-256 of the object
+	Key    string `json:"key"`
+	Size   int64  `json:"size"`
+}
+
+// Trial is one assignment of the searched parameters.
+type Trial struct {
+	Number     int            `json:"trial"`
+	Parameters map[string]any `json:"parameters"`
+	Config     Config         `json:"config"`
+	Base       Ref            `json:"base"`
+}
+
+// Fold is one train/test split; the numbers index the data set's samples.
+type Fold struct {
+	Number int    `json:"fold"`
+	Name   string `json:"name"` // "0", or "repeat.fold", or the explicit fold's folder
+	Train  []int  `json:"train"`
+	Test   []int  `json:"test"`
+}
+
+// Job is one trial on one fold.
+type Job struct {
+	ID    string `json:"job"`
+	Trial int    `json:"trial"`
+	Fold  int    `json:"fold"`
+}
+
+// Data is what the plan knows of the data set.
+type Data struct {
+	Pack    Ref      `json:"pack"`
+	Classes []string `json:"classes"`
+	Labels  []int    `json:"labels"` // one per sample, an index into Classes
+}
+
+// Plan is a whole sweep, ready to be submitted: immutable once stored.
+type Plan struct {
+	ID          string      `json:"sweep"` // name-xxxxxx, from the content: submitting twice gives the same
+	Name        string      `json:"name"`
+	Source      string      `json:"source"` // the sweep file as the user wrote it
+	Engine      string      `json:"engine"`
+	Metric      Metric      `json:"metric"`
+	Data        Data        `json:"data"`
+	Trials      []Trial     `json:"trials"`
+	Folds       []Fold      `json:"folds"`
+	Jobs        []Job       `json:"jobs"` // trial-major
+	Resources   Resources   `json:"resources"`
+	Checkpoints Checkpoints `json:"checkpoints"`
+}
+
+// Spec is all that a worker needs to run a job. Everything in it but Sweep,
+// Resources and Checkpoints is covered by the job's ID.
+type Spec struct {
+	Job         string      `json:"job"`
+	Engine      string      `json:"engine"`
+	Sweep       string      `json:"sweep"` // that enqueued it first
+	Trial       int         `json:"trial"`
+	Fold        int         `json:"fold"`
+	Config      Config      `json:"config"`
+	Base        Ref         `json:"base"`
+	Pack        Ref         `json:"pack"`
+	Classes     []string    `json:"classes"`
+	Train       []int       `json:"train"`
+	Test        []int       `json:"test"`
+	Resources   Resources   `json:"resources"`
+	Checkpoints Checkpoints `json:"checkpoints"`
+}
+
+// Epoch is one line of a job's history.
+type Epoch struct {
+	Epoch     int                `json:"epoch"` // from 1
+	TrainLoss float64            `json:"train_loss"`
+	Metrics   map[string]float64 `json:"-"` // of the test pictures; flattened into the object
+	Seconds   float64            `json:"seconds,omitempty"`
+}
+
+// Outcome is the result of a job, recorded exactly once.
+type Outcome struct {
+	Job      string             `json:"job"`
+	Sweep    string             `json:"sweep"` // that trained it; others reuse it
+	Metrics  map[string]float64 `json:"metrics"`
+	History  []Epoch            `json:"history"`
+	Epochs   int                `json:"epochs"`
+	Attempts int                `json:"attempts"`
+	Seconds  float64            `json:"seconds"` // of all attempts that led here
+	// Confusion[i][j] counts test pictures of class i predicted as class j.
+	Confusion [][]int           `json:"confusion"`
+	Classes   []string          `json:"classes"`
+	Objects   map[string]Ref    `json:"objects"` // "model", "predictions"
+	Host      string            `json:"host"`
+	Device    string            `json:"device"`
+	Versions  map[string]string `json:"versions"` // engine, orchestrator, onnxruntime, go
+	Finished  string            `json:"finished"` // RFC 3339, UTC
+}
+
+// Failure is why a job was given up; removed by retry.
+type Failure struct {
+	Job      string `json:"job"`
+	Reason   string `json:"reason"`
+	Hint     string `json:"hint,omitempty"`
+	Attempts int    `json:"attempts"`
+	Finished string `json:"finished"`
+}
+
+// Attempt is one execution of a job: its record of who ran it and how it ended.
+type Attempt struct {
+	Job     string `json:"job"`
+	Number  int    `json:"attempt"` // from 1
+	Host    string `json:"host"`
+	Device  string `json:"device"`
+	Started string `json:"started"`
+	Ended   string `json:"ended,omitempty"`
+	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled; empty while it runs or when its worker died
+	Detail  string `json:"detail,omitempty"`
+}
+
+// State is the state of a sweep, trial or job.
+type State string
+
+// The states, as every table and JSON document writes them.
+const (
+	Pending   State = "pending"
+	Running   State = "running"
+	Completed State = "completed"
+	Failed    State = "failed"
+	Canceled  State = "canceled"
+	Paused    State = "paused"
+	Pruned    State = "pruned"
+)
