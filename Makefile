@@ -1,0 +1,55 @@
+# The two commands of the README are `make quickstart` and `make test`.
+# Everything that is fetched is pinned: Go modules by go.sum, the ONNX Runtime
+# library by the integrity hash in trainer/ort/library/package-lock.json.
+
+MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
+LINT_VERSION  := v2.1.0
+
+ORT_DIR := build/onnxruntime
+ORT_LIB := $(ORT_DIR)/lib/.ready
+TOOLS   := $(CURDIR)/build/tools
+MINIO   := $(TOOLS)/minio
+SHARED  ?= ../shared
+
+export MINIO_BIN ?= $(MINIO)
+
+.PHONY: setup build quickstart test test-tools lint fmt bench fuzz clean
+
+setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
+
+$(ORT_LIB): trainer/ort/library/package.json trainer/ort/library/package-lock.json
+	./tools/install-onnxruntime.sh $(ORT_DIR)
+
+build: ## build bin/orchestrator
+	go build -trimpath -o bin/orchestrator ./cmd/orchestrator
+
+quickstart: setup build ## train a first sweep on pictures that the program draws
+	bin/orchestrator dataset example example-data
+	bin/orchestrator run examples/quickstart.yaml
+
+test: setup test-tools ## install what the tests need, and run them all
+	./tools/test.sh
+
+test-tools: $(MINIO) ## MinIO (built from its Go module) and Redis
+	./tools/install-redis.sh
+
+$(MINIO):
+	GOBIN=$(TOOLS) GOFLAGS=-mod=mod go install github.com/minio/minio@$(MINIO_VERSION)
+
+lint: $(TOOLS)/golangci-lint ## format, vet, import rules
+	$(TOOLS)/golangci-lint run ./...
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+bench: setup ## training step, data path and queue path
+	./tools/bench.sh
+
+fuzz: ## every parser for a while: make fuzz FUZZTIME=30s
+	./tools/fuzz.sh $(or $(FUZZTIME),20s)
+
+clean:
+	rm -rf bin build example-data .orchestrator
