@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// config is every setting that is not part of a sweep. It is decoded here once;
+// the other packages take plain structs.
+type config struct {
+	Output   string `mapstructure:"output"`
+	Store    string `mapstructure:"store"`
+	Redis    string `mapstructure:"redis"`
+	CacheDir string `mapstructure:"cache_dir"`
+	Library  string `mapstructure:"onnxruntime_library"`
+	LogLevel string `mapstructure:"log_level"`
+
+	S3 struct {
+		Endpoint     string `mapstructure:"endpoint"`
+		AccessKey    string `mapstructure:"access_key"`
+		SecretKey    string `mapstructure:"secret_key"`
+		SessionToken string `mapstructure:"session_token"`
+		Region       string `mapstructure:"region"`
+		PathStyle    bool   `mapstructure:"path_style"`
+	} `mapstructure:"s3"`
+
+	RedisAuth struct {
+		Username string `mapstructure:"username"`
+		Password string `mapstructure:"password"`
+		CACert   string `mapstructure:"ca_cert"`
+	} `mapstructure:"redis_auth"`
+}
+
+// settings lists every key with its default and meaning: the source of the
+// flags, of the environment variables and of docs/configuration.md.
+var settings = []struct {
+	key, flag, usage string
+	value            any
+	secret           bool // never a flag: it would show in process lists
+}{
+	{"output", "output", "how results are printed: table or json (results and report also csv, latex)", "table", false},
+	{"store", "store", "artifact store: a folder, or s3://bucket/prefix", filepath.Join(".orchestrator", "store"), false},
+	{"redis", "redis", "Redis for submit and worker: host:port, redis://... or rediss://... (run brings its own)", "", false},
+	{"cache_dir", "cache-dir", "folder for fetched data sets, models and decoded pictures", "", false},
+	{"onnxruntime_library", "onnxruntime-library", "ONNX Runtime shared library (default: the one that `make setup` installs)", "", false},
+	{"log_level", "log-level", "debug, info, warn or error", "info", false},
+	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
+	{"s3.region", "s3-region", "S3 region", "us-east-1", false},
+	{"s3.path_style", "s3-path-style", "address buckets by path instead of by host name", true, false},
+	{"s3.access_key", "", "S3 access key", "", true},
+	{"s3.secret_key", "", "S3 secret key", "", true},
+	{"s3.session_token", "", "S3 session token of temporary credentials", "", true},
+	{"redis_auth.username", "", "Redis ACL user", "", true},
+	{"redis_auth.password", "", "Redis password", "", true},
+	{"redis_auth.ca_cert", "", "PEM file with the CA of a rediss:// server", "", true},
+}
+
+// envName is the environment variable of a setting: s3.access_key is
+// ORCHESTRATOR_S3_ACCESS_KEY.
+func envName(key string) string {
+	return "ORCHESTRATOR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func addConfigFlags(flags *pflag.FlagSet) {
+	flags.String("config", "", "configuration file (default: orchestrator.yaml here, then in the user's configuration folder)")
+	for _, s := range settings {
+		switch v := s.value.(type) {
+		case string:
+			if s.flag != "" {
+				flags.String(s.flag, v, s.usage)
+			}
+		case bool:
+			flags.Bool(s.flag, v, s.usage)
+		}
+	}
+}
+
+// loadConfig reads, strongest first: flags, environment, configuration file,
+// defaults.
+func loadConfig(flags *pflag.FlagSet) (config, error) {
+	v := viper.New()
+	for _, s := range settings {
+		v.SetDefault(s.key, s.value)
+		if err := v.BindEnv(s.key, envName(s.key)); err != nil {
+			return config{}, err
+		}
+		if s.flag != "" {
+			if err := v.BindPFlag(s.key, flags.Lookup(s.flag)); err != nil {
+				return config{}, err
+			}
+		}
+	}
+	if err := readConfigFile(v, flags); err != nil {
+		return config{}, err
+	}
+	var c config
+	if err := v.UnmarshalExact(&c); err != nil {
+		return config{}, usagef("the known settings are: "+knownSettings(), "%s: %w", v.ConfigFileUsed(), err)
+	}
+	return c, c.finish()
+}
+
+func readConfigFile(v *viper.Viper, flags *pflag.FlagSet) error {
+	if file, _ := flags.GetString("config"); file != "" {
+		v.SetConfigFile(file)
+	} else {
+		v.SetConfigName("orchestrator")
+		v.SetConfigType("yaml")
+		v.AddConfigPath(".")
+		if dir, err := os.UserConfigDir(); err == nil {
+			v.AddConfigPath(filepath.Join(dir, "orchestrator"))
+		}
+	}
+	err := v.ReadInConfig()
+	var missing viper.ConfigFileNotFoundError
+	if err == nil || errors.As(err, &missing) {
+		return nil
+	}
+	return usagef("check the path and the YAML syntax", "reading the configuration: %w", err)
+}
+
+func knownSettings() string {
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
+	}
+	return strings.Join(keys, ", ")
+}
+
+func (c *config) finish() error {
+	if c.CacheDir == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("no folder for the cache: %w", err)
+		}
+		c.CacheDir = filepath.Join(dir, "orchestrator")
+	}
+	var err error
+	if c.CacheDir, err = filepath.Abs(c.CacheDir); err != nil {
+		return err
+	}
+	switch c.Output {
+	case "table", "json", "csv", "latex":
+		return nil
+	}
+	return usagef("--output table or --output json", "output format %q is not known", c.Output)
+}
+
+func (c *config) logger(w *os.File) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, usagef("--log-level debug, info, warn or error", "log level %q is not known", c.LogLevel)
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// app is what every command has: the streams and the settings.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	config   config
+}
+
+// run executes one command line and returns the process's exit code.
+func run(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{in: in, out: out, err: errOut}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !errors.Is(err, errJobFailed) { // the table has said it
+		printError(errOut, err, a.config.Output == "json")
+	}
+	return exitCode(err)
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "orchestrator",
+		Short: "Cross-validated fine-tuning sweeps on stock ONNX Runtime",
+		Long: `orchestrator fine-tunes pretrained image classifiers: a sweep file says which
+data, network and hyper-parameters; every trial is cross-validated.
+
+On one machine:   orchestrator run sweep.yaml
+On many:          orchestrator submit sweep.yaml    (Redis and an object store)
+                  orchestrator worker               (on each host)
+                  orchestrator status --watch; orchestrator results` + "\n" + exitHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			a.config, err = loadConfig(cmd.Flags())
+			return err
+		},
+	}
+	addConfigFlags(root.PersistentFlags())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("orchestrator "+strings.TrimPrefix(cmd.CommandPath(), "orchestrator ")+" --help", "%w", err)
+	})
+	root.AddCommand(
+		newRunCommand(a), newPlanCommand(a), newSubmitCommand(a), newWorkerCommand(a),
+		newListCommand(a), newStatusCommand(a), newResultsCommand(a),
+		newCancelCommand(a), newResumeCommand(a), newRetryCommand(a),
+		newDatasetCommand(a), newModelCommand(a), newPredictCommand(a),
+		newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newTrainerProcessCommand(a),
+	)
+	for _, c := range root.Commands() {
+		wrapArgs(c)
+	}
+	return root
+}
+
+// wrapArgs makes cobra's complaints about arguments usage errors.
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usagef(cmd.UseLine(), "%w", err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}
+
+// terminal reports whether w is one, and how wide it is.
+func terminal(w io.Writer) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return width, err == nil
+}
