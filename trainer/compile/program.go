@@ -8,33 +8,43 @@ type Options struct {
 	Channels  int // of the uint8 pictures fed
 	Height    int
 	Width     int
-	Mean      []float32 // per channel; the graph computes (x - Mean) * Scale
-	Scale     []float32
-	Classes   int
-	Loss      string // softmax
-	Optimizer string // sgd | nesterov
+	Mean      []float32 // per channel; the graph computes (x - Mean) * Scale; nil: 0
+	Scale     []float32 // nil: 1
+	Classes   int       // 0: as many as the network has outputs
+	Loss      string    // softmax (also where empty)
+	Optimizer string    // sgd (also where empty) | nesterov
 	Momentum  float64
 	Decay     float64
 	Rates     map[string]Rates // by parameter name; absent: {1, 1}; LR 0 freezes
 	// Logits names the value that the loss is taken from; empty: the input of a
 	// final Softmax, or the output.
 	Logits string
+	// FloatInput feeds "images" as float values that are used as they are:
+	// Mean and Scale are not applied.
+	FloatInput bool
 }
 
 // Rates multiply a parameter's learning rate and weight decay.
 type Rates struct{ LR, Decay float64 }
 
 // Program is a compiled graph and the meaning of its inputs and outputs, in
-// graph order.
+// graph order. Which inputs and outputs there are depends on the program:
 //
-// Inputs of a training step: "images" uint8 [N,C,H,W]; "labels" int64 [N];
-// "weights" float [N], each sample's share of the loss (1/N; 0 pads a short
-// batch); "learning_rate" float []; then one "mask:<node>" float per Dropout
-// (0 or 1/(1-ratio)); then State. Outputs: "loss" float []; then the new State
-// in the same order, each named as its input with a "'" after it.
+//	            inputs                                          outputs
+//	Train       images labels weights learning_rate mask:* State   loss, State'
+//	Accumulate  images labels weights mask:* State                 loss, State'
+//	Apply       learning_rate State                                State'
+//	Eval        images State                                       logits probabilities
 //
-// An evaluation graph takes "images" and the parameters and yields "logits" and
-// "probabilities", both float [N,Classes].
+// "images" is uint8 [N,C,H,W] (float with Options.FloatInput); "labels" int64
+// [N]; "weights" float [N], each sample's share of the loss (1/N; 0 pads a short
+// batch); "learning_rate" float []; "mask:<node>" float, one per Dropout (0 or
+// 1/(1-ratio)); "loss" float []; "logits" and "probabilities" float [N,Classes].
+//
+// State is the list of inputs that live from step to step; State' is the new
+// value of those with Slot.Updated, in the same order, each named as its input
+// with a "'" after it. Slots of one name in several programs of a job are one
+// tensor.
 type Program struct {
 	Graph *onnx.Graph
 	Masks []Mask
@@ -51,8 +61,15 @@ type Mask struct {
 // Slot is one tensor that lives from step to step: a parameter (trained,
 // frozen or running statistics) or optimizer state.
 type Slot struct {
-	Name  string // "param:conv1_w_0", "velocity:conv1_w_0", "acc:..."
+	Name  string // "param:conv1_w_0", "velocity:conv1_w_0", "acc:conv1_w_0"
 	Param string // the model's initializer that it holds or belongs to
 	Shape []int
-	Zero  bool // starts at zero (optimizer state) instead of the initializer's value
+	Zero  bool // starts at zero (optimizer state, sums) instead of the initializer's value
+	// Updated tells that the program has an output Name' with the new value.
+	// The other slots keep their values: frozen parameters, and in Accumulate
+	// everything but the sums of gradients and running statistics.
+	Updated bool
+	// Sum marks a sum of gradients ("acc:..."): the host sets it to zero before
+	// the first micro-batch of each step.
+	Sum bool
 }
