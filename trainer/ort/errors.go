@@ -1,0 +1,37 @@
+package ort
+
+import (
+	"fmt"
+	"strings"
+)
+
+// APIVersion is the version of ONNX Runtime's C interface that this program is
+// written against: a library offers it from release 1.APIVersion on.
+const APIVersion = 24
+
+// LibraryError says why the ONNX Runtime library cannot be used.
+type LibraryError struct {
+	Path   string   // the file or linker name in question; "" where none was found
+	Reason string   // what is wrong with it
+	Found  string   // the version that was found, where it could be known
+	Tried  []string // the places that were looked at, where none was found
+}
+
+// Error is one sentence; the places tried follow on lines of their own.
+func (e *LibraryError) Error() string {
+	if e.Path == "" {
+		return "ONNX Runtime library not found; looked for\n  " + strings.Join(e.Tried, "\n  ")
+	}
+	return fmt.Sprintf("ONNX Runtime library %s: %s", e.Path, e.Reason)
+}
+
+// Hint says how to repair it.
+func (e *LibraryError) Hint() string {
+	if e.Found != "" {
+		return fmt.Sprintf("ONNX Runtime 1.%d or newer is needed; `make setup` installs one, or name another with --onnxruntime or %s", APIVersion, LibraryEnv)
+	}
+	return fmt.Sprintf("run `make setup` to install it, or name your own with --onnxruntime or %s", LibraryEnv)
+}
+
+// ExitCode is that of a wrong configuration.
+func (e *LibraryError) ExitCode() int { return 2 }
