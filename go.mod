@@ -1,6 +1,8 @@
 module orchestrator
 
-go 1.26
+go 1.26.0
+
+require github.com/minio/minio-go/v7 v7.4.1
 
 require (
 	github.com/VividCortex/ewma v1.2.0 // indirect
@@ -27,7 +29,6 @@ require (
 	github.com/mattn/go-runewidth v0.0.30 // indirect
 	github.com/minio/crc64nvme v1.1.1 // indirect
 	github.com/minio/md5-simd v1.1.2 // indirect
-	github.com/minio/minio-go/v7 v7.4.1 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
 	github.com/philhofer/fwd v1.2.0 // indirect
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
