@@ -1,0 +1,212 @@
+package autodiff
+
+import "orchestrator/trainer/onnx"
+
+func (e *edge) convWindow() window {
+	return e.window(e.X(1).Shape[2:], e.X(0).Shape[2:], e.Y(0).Shape[2:])
+}
+
+// convX is the convolution backwards: a ConvTranspose with the same weights. For
+// kernels of one element that is a Conv with the weights transposed, one GEMM
+// per picture that ONNX Runtime writes straight into place.
+func convX(e *edge) onnx.Value {
+	w, x := e.convWindow(), e.X(0)
+	if w.pointwise() && allAre(w.strides, 1) && w.group == 1 {
+		flipped := e.Transpose(e.X(1), append([]int{1, 0}, upTo(2, x.Rank())...)...)
+		return e.Op("Conv", nil, e.DY(), flipped)
+	}
+	return e.convTranspose(e.DY(), e.X(1), w, x.Shape[2:])
+}
+
+// convTranspose spreads dy over a tensor with the given spatial dimensions.
+func (e *edge) convTranspose(dy, weights onnx.Value, w window, spatial []int) onnx.Value {
+	missing := make([]int, len(spatial)) // elements at the end that no window covered
+	for i, size := range spatial {
+		missing[i] = size - ((dy.Shape[2+i]-1)*w.strides[i] + w.extent(i) - w.before[i] - w.after[i])
+	}
+	attrs := w.attrs()
+	attrs["output_padding"] = ints(missing...)
+	return e.Op("ConvTranspose", attrs, dy, weights)
+}
+
+func convW(e *edge) onnx.Value {
+	return e.kernelGradient(e.X(0), e.DY(), e.convWindow(), e.X(1).Shape)
+}
+
+// convB sums over everything but the channels.
+func convB(e *edge) onnx.Value {
+	dy := e.DY()
+	return e.vector(e.SumOver(dy, append([]int{0}, upTo(2, dy.Rank())...)...))
+}
+
+// transposeWindow is the geometry of the convolution that a ConvTranspose is
+// the reverse of.
+func (e *edge) transposeWindow() window {
+	x, y := e.X(0).Shape[2:], e.Y(0).Shape[2:]
+	w := e.window(e.X(1).Shape[2:], y, x)
+	auto := e.node.Str("auto_pad", "NOTSET")
+	if auto == "VALID" || e.node.Ints("output_shape") == nil && (auto == "NOTSET" || auto == "") {
+		return w
+	}
+	extra := e.node.Ints("output_padding", filled(len(x), 0)...)
+	for i := range x {
+		total := (x[i]-1)*w.strides[i] + extra[i] + w.extent(i) - y[i]
+		w.before[i], w.after[i] = halves(total, auto != "SAME_UPPER")
+	}
+	return w
+}
+
+func convTransposeX(e *edge) onnx.Value {
+	return e.Op("Conv", e.transposeWindow().attrs(), e.DY(), e.X(1))
+}
+
+// convTransposeW is a kernel gradient with the roles of X and dY exchanged.
+func convTransposeW(e *edge) onnx.Value {
+	return e.kernelGradient(e.DY(), e.X(0), e.transposeWindow(), e.X(1).Shape)
+}
+
+// kernelGradient is the gradient by the kernel, of the given shape
+// [O, C/group, k...], of a convolution of x [N, C, ...] whose output has the
+// gradient dy [N, O, ...].
+//
+// Which of three lowerings is used follows from the shapes alone, so that a
+// network trains with the same bits every time.
+func (e *edge) kernelGradient(x, dy onnx.Value, w window, shape []int) onnx.Value {
+	switch {
+	case e.Err() != nil:
+		return onnx.Value{}
+	case w.pointwise():
+		return e.pointwiseGradient(x, dy, w, shape)
+	case allAre(w.strides, 1):
+		return e.flatShiftGradient(x, dy, w, shape)
+	}
+	return e.swappedAxesGradient(x, dy, w, shape)
+}
+
+// pointwiseGradient is dY·Xᵀ, for kernels of one element: either per picture and
+// then summed over the mini-batch, or as one product over all pictures, which
+// needs x and dy transposed first. The one that moves fewer elements is taken.
+func (e *edge) pointwiseGradient(x, dy onnx.Value, w window, shape []int) onnx.Value {
+	x = e.everyNth(x, w.strides, dy.Shape[2:])
+	n, c, o, g := x.Shape[0], x.Shape[1], dy.Shape[1], w.group
+	area := dy.Size() / (n * o)
+	if partial, moved := n*o*c/g, n*area*(c+o); partial < moved {
+		dw := e.Op("MatMul", nil, e.Reshape(dy, n, g, o/g, area), e.Transpose(e.Reshape(x, n, g, c/g, area), 0, 1, 3, 2))
+		return e.Reshape(e.Op("ReduceSum", onnx.Attrs{"keepdims": int64(0)}, dw, e.Ints(0)), shape...)
+	}
+	return e.Reshape(e.groupProduct(e.channelsFirst(dy, n*area), e.channelsFirst(x, n*area), g), shape...)
+}
+
+// everyNth keeps the elements of x's spatial dimensions that a strided kernel
+// of one element reads.
+func (e *edge) everyNth(x onnx.Value, strides, out []int) onnx.Value {
+	if allAre(strides, 1) {
+		return x
+	}
+	var ends []int
+	for i, s := range strides {
+		ends = append(ends, (out[i]-1)*s+1)
+	}
+	return e.Op("Slice", nil, x, e.Ints(filled(len(out), 0)...), e.Ints(ends...), e.Ints(upTo(2, x.Rank())...), e.Ints(strides...))
+}
+
+// channelsFirst is v [N, C, ...] as a matrix [C, N·...].
+func (e *edge) channelsFirst(v onnx.Value, columns int) onnx.Value {
+	perm := append([]int{1, 0}, upTo(2, v.Rank())...)
+	return e.Reshape(e.Transpose(v, perm...), v.Shape[1], columns)
+}
+
+// groupProduct is dY·Xᵀ of two matrices, apart for each group of rows:
+// [O, L], [C, L] -> [O, C/group]. An ungrouped one is a Gemm, which transposes
+// for free.
+func (e *edge) groupProduct(dy, x onnx.Value, group int) onnx.Value {
+	if group == 1 {
+		return e.gemm(dy, 0, x, 1, 1)
+	}
+	o, c, l := dy.Shape[0], x.Shape[0], x.Shape[1]
+	product := e.Op("MatMul", nil, e.Reshape(dy, group, o/group, l), e.Transpose(e.Reshape(x, group, c/group, l), 0, 2, 1))
+	return e.Reshape(product, o, c/group)
+}
+
+// flatShiftGradient is for stride 1. X, padded, and dY, padded behind with zeros
+// to the same spatial size, become matrices [C, L] and [O, L] with all pictures
+// in one row. Kernel tap (i, j) then reads X shifted by i·width + j columns, so
+// that im2col is a few slices of long rows and the gradient one product, with
+// no sum over the mini-batch left to do. The zeros of dY cancel what a shift
+// drags in from the neighbouring row or picture.
+func (e *edge) flatShiftGradient(x, dy onnx.Value, w window, shape []int) onnx.Value {
+	padded := e.padSpatial(x, w.before, w.after)
+	if e.Err() != nil {
+		return onnx.Value{}
+	}
+	spatial := padded.Shape[2:]
+	rest := make([]int, len(spatial))
+	for i := range rest {
+		rest[i] = spatial[i] - dy.Shape[2+i]
+	}
+	dy = e.padSpatial(dy, filled(len(spatial), 0), rest)
+	g, o, c := w.group, dy.Shape[1], x.Shape[1]
+	length := padded.Size() / c
+	shifts := w.shifts(spatial)
+	span := length - shifts[len(shifts)-1]
+	rows := e.Reshape(e.channelsFirst(padded, length), g, c/g, length)
+	var taps []onnx.Value
+	for _, s := range shifts {
+		taps = append(taps, e.Op("Slice", nil, rows, e.Ints(s), e.Ints(s+span), e.Ints(2)))
+	}
+	columns := e.Op("Concat", onnx.Attrs{"axis": int64(1)}, taps...) // [g, taps·C/g, span]
+	dyRows := e.Op("Slice", nil, e.channelsFirst(dy, length), e.Ints(0), e.Ints(span), e.Ints(1))
+	dw := e.groupProduct(dyRows, e.Reshape(columns, len(shifts)*c, span), g)
+	return e.Reshape(e.Transpose(e.Reshape(dw, o, len(shifts), c/g), 0, 2, 1), shape...)
+}
+
+// padSpatial adds zeros before and after the spatial dimensions.
+func (e *edge) padSpatial(v onnx.Value, before, after []int) onnx.Value {
+	if e.Err() != nil || allAre(before, 0) && allAre(after, 0) {
+		return v
+	}
+	pads := concat([]int{0, 0}, before, []int{0, 0}, after)
+	return e.Op("Pad", onnx.Attrs{"mode": "constant"}, v, e.Ints(pads...), e.Zero())
+}
+
+// shifts are the distances in a row-major array of the given dimensions between
+// the first tap of the kernel and each of them, ascending.
+func (w window) shifts(spatial []int) []int {
+	shifts := []int{0}
+	for i, size := range spatial {
+		var finer []int
+		for _, s := range shifts {
+			for k := range w.kernel[i] {
+				finer = append(finer, s*size+k*w.dilations[i])
+			}
+		}
+		shifts = finer
+	}
+	return shifts
+}
+
+// swappedAxesGradient is for strides: a convolution of X with dY as its kernel,
+// channels and pictures having changed places, and stride and dilation too.
+func (e *edge) swappedAxesGradient(x, dy onnx.Value, w window, shape []int) onnx.Value {
+	n, c, g := x.Shape[0], x.Shape[1], w.group
+	spatial := upTo(2, x.Rank())
+	grouped := e.Reshape(x, concat([]int{n, g, c / g}, x.Shape[2:])...)
+	perm := concat([]int{2, 1, 0}, upTo(3, x.Rank()+1))
+	in := e.Reshape(e.Transpose(grouped, perm...), concat([]int{c / g, g * n}, x.Shape[2:])...)
+	kernel := e.Transpose(dy, concat([]int{1, 0}, spatial)...)
+	swapped := window{kernel: dy.Shape[2:], strides: w.dilations, dilations: w.strides, before: w.before, after: w.after, group: g}
+	dw := e.Op("Conv", swapped.attrs(), in, kernel) // [C/g, O, at least k...]
+	if e.Err() == nil && !equalShape(dw.Shape[2:], shape[2:]) {
+		dw = e.Op("Slice", nil, dw, e.Ints(filled(len(spatial), 0)...), e.Ints(shape[2:]...), e.Ints(spatial...))
+	}
+	return e.Transpose(dw, concat([]int{1, 0}, spatial)...)
+}
+
+// upTo is from, from+1, ..., to-1.
+func upTo(from, to int) []int {
+	var xs []int
+	for i := from; i < to; i++ {
+		xs = append(xs, i)
+	}
+	return xs
+}

@@ -1,0 +1,148 @@
+package autodiff
+
+import (
+	"math"
+
+	"orchestrator/trainer/onnx"
+)
+
+// passDY is the rule of operators that hand their input on, perhaps broadcast.
+func passDY(e *edge) onnx.Value { return e.DY() }
+
+func absX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Sign", nil, e.X(0))) }
+
+func castX(e *edge) onnx.Value {
+	if e.X(0).Type == e.DY().Type {
+		return e.DY()
+	}
+	return e.Op("Cast", onnx.Attrs{"to": int64(e.X(0).Type)}, e.DY())
+}
+
+// clipX passes the gradient where X lies within the bounds, which may be absent.
+func clipX(e *edge) onnx.Value {
+	dx := e.DY()
+	if lo := e.X(1); !lo.Absent() {
+		dx = e.Where(e.Op("Less", nil, e.X(0), lo), e.Zero(), dx)
+	}
+	if hi := e.X(2); !hi.Absent() {
+		dx = e.Where(e.Op("Greater", nil, e.X(0), hi), e.Zero(), dx)
+	}
+	return dx
+}
+
+// eluX: alpha·exp(x) = Y + alpha below zero.
+func eluX(e *edge) onnx.Value {
+	below := e.Mul(e.DY(), e.Add(e.Y(0), e.Scalar(e.node.Float("alpha", 1))))
+	return e.Where(e.Above(e.X(0), 0), e.DY(), below)
+}
+
+func erfX(e *edge) onnx.Value {
+	bell := e.Exp(e.Neg(e.Mul(e.X(0), e.X(0))))
+	return e.Mul(e.DY(), e.Times(bell, 2/math.Sqrt(math.Pi)))
+}
+
+func expX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Y(0)) }
+
+// hardSigmoidX passes alpha·dY on the slope, where 0 < Y < 1.
+func hardSigmoidX(e *edge) onnx.Value {
+	slope := e.Op("And", nil, e.Above(e.Y(0), 0), e.Op("Less", nil, e.Y(0), e.Scalar(1)))
+	return e.Where(slope, e.Times(e.DY(), e.node.Float("alpha", 0.2)), e.Zero())
+}
+
+// hardSwishX: x·(x/6 + 1/2) has slope x/3 + 1/2 between -3 and 3; 0 below, 1 above.
+func hardSwishX(e *edge) onnx.Value {
+	slope := e.Add(e.Div(e.X(0), e.Scalar(3)), e.Scalar(0.5))
+	slope = e.Where(e.Above(e.X(0), -3), slope, e.Zero())
+	slope = e.Where(e.Above(e.X(0), 3), e.Scalar(1), slope)
+	return e.Mul(e.DY(), slope)
+}
+
+func leakyReluX(e *edge) onnx.Value {
+	return e.Where(e.Above(e.X(0), 0), e.DY(), e.Times(e.DY(), e.node.Float("alpha", 0.01)))
+}
+
+func logX(e *edge) onnx.Value { return e.Div(e.DY(), e.X(0)) }
+
+func negX(e *edge) onnx.Value { return e.Neg(e.DY()) }
+
+// reciprocalX: (1/x)' = -Y².
+func reciprocalX(e *edge) onnx.Value { return e.Neg(e.Mul(e.DY(), e.Mul(e.Y(0), e.Y(0)))) }
+
+// reluX reads Y, not X, so that X need not be kept. Y >= 0, so its sign is 0 or 1.
+func reluX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Sign", nil, e.Y(0))) }
+
+func sigmoidX(e *edge) onnx.Value {
+	return e.Mul(e.DY(), e.Mul(e.Y(0), e.Sub(e.Scalar(1), e.Y(0))))
+}
+
+func softplusX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Sigmoid", nil, e.X(0))) }
+
+func sqrtX(e *edge) onnx.Value { return e.Div(e.Times(e.DY(), 0.5), e.Y(0)) }
+
+func tanhX(e *edge) onnx.Value {
+	return e.Mul(e.DY(), e.Sub(e.Scalar(1), e.Mul(e.Y(0), e.Y(0))))
+}
+
+func divA(e *edge) onnx.Value { return e.Div(e.DY(), e.X(1)) }
+
+func divB(e *edge) onnx.Value { return e.Neg(e.Div(e.Mul(e.DY(), e.Y(0)), e.X(1))) }
+
+func mulA(e *edge) onnx.Value { return e.Mul(e.DY(), e.X(1)) }
+
+func mulB(e *edge) onnx.Value { return e.Mul(e.DY(), e.X(0)) }
+
+func subB(e *edge) onnx.Value { return e.Neg(e.DY()) }
+
+// extremeX is the rule of Min and Max: the inputs that attain the extreme share
+// its gradient equally.
+func extremeX(e *edge) onnx.Value {
+	if len(e.node.Inputs) == 1 {
+		return e.DY()
+	}
+	hits := e.Mask(e.X(0), e.Y(0))
+	for k := 1; k < len(e.node.Inputs); k++ {
+		hits = e.Add(hits, e.Mask(e.X(k), e.Y(0)))
+	}
+	return e.Div(e.Mul(e.DY(), e.Mask(e.X(e.I()), e.Y(0))), hits)
+}
+
+func meanX(e *edge) onnx.Value { return e.Times(e.DY(), 1/float64(len(e.node.Inputs))) }
+
+func preluX(e *edge) onnx.Value {
+	return e.Where(e.Above(e.X(0), 0), e.DY(), e.Mul(e.DY(), e.X(1)))
+}
+
+func preluSlope(e *edge) onnx.Value {
+	return e.Mul(e.DY(), e.Op("Min", nil, e.X(0), e.Zero()))
+}
+
+// powBase: p·x^(p-1). Squares, by far the most frequent powers, need no Pow.
+func powBase(e *edge) onnx.Value {
+	x, p := e.X(0), e.X(1)
+	if t := e.ConstOf(p); t != nil && t.Type == onnx.Float && len(t.F32()) == 1 && t.F32()[0] == 2 {
+		return e.Mul(e.DY(), e.Times(x, 2))
+	}
+	if p.Type != x.Type {
+		p = e.Op("Cast", onnx.Attrs{"to": int64(x.Type)}, p)
+	}
+	return e.Mul(e.DY(), e.Mul(p, e.Op("Pow", nil, x, e.Sub(p, e.Scalar(1)))))
+}
+
+// powExponent: x^p·log(x), where the base is positive.
+func powExponent(e *edge) onnx.Value { return e.Mul(e.DY(), e.Mul(e.Y(0), e.Log(e.X(0)))) }
+
+func whereA(e *edge) onnx.Value { return e.Where(e.X(0), e.DY(), e.Zero()) }
+
+func whereB(e *edge) onnx.Value { return e.Where(e.X(0), e.Zero(), e.DY()) }
+
+// dropoutX is the identity that Dropout is outside training. Training replaces
+// the node by a product with a mask before it is differentiated.
+func dropoutX(e *edge) onnx.Value {
+	if mode := e.X(2); !mode.Absent() {
+		t := e.ConstOf(mode)
+		if t == nil || t.Type != onnx.Bool || t.Data.([]bool)[0] {
+			return e.Fail("a Dropout in training mode draws its own mask: it must be made a product with a mask first")
+		}
+	}
+	return e.DY()
+}

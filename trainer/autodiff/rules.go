@@ -1,0 +1,112 @@
+package autodiff
+
+import "orchestrator/trainer/onnx"
+
+// rules is the gradient table: one formula per input of each operator. A nil
+// formula, or an input beyond the row, has no gradient. The rows of variadic
+// repeat their only formula for every input.
+//
+// Opset onnx.Opset is the only one that the rules know.
+var rules = map[string][]formula{
+	// One input, element by element.
+	"Abs":         {absX},
+	"Cast":        {castX},
+	"Ceil":        {nil},
+	"Clip":        {clipX, nil, nil},
+	"Elu":         {eluX},
+	"Erf":         {erfX},
+	"Exp":         {expX},
+	"Floor":       {nil},
+	"HardSigmoid": {hardSigmoidX},
+	"HardSwish":   {hardSwishX},
+	"Identity":    {passDY},
+	"LeakyRelu":   {leakyReluX},
+	"Log":         {logX},
+	"Neg":         {negX},
+	"Reciprocal":  {reciprocalX},
+	"Relu":        {reluX},
+	"Round":       {nil},
+	"Sigmoid":     {sigmoidX},
+	"Sign":        {nil},
+	"Softplus":    {softplusX},
+	"Sqrt":        {sqrtX},
+	"Tanh":        {tanhX},
+
+	// Several inputs, element by element, with broadcasting.
+	"Add":   {passDY, passDY},
+	"Div":   {divA, divB},
+	"Max":   {extremeX},
+	"Mean":  {meanX},
+	"Min":   {extremeX},
+	"Mul":   {mulA, mulB},
+	"PRelu": {preluX, preluSlope},
+	"Pow":   {powBase, powExponent},
+	"Sub":   {passDY, subB},
+	"Sum":   {passDY},
+	"Where": {nil, whereA, whereB},
+
+	// Matrix products.
+	"Gemm":   {gemmA, gemmB, gemmC},
+	"MatMul": {matmulA, matmulB},
+
+	// Reductions; the axes are the second input.
+	"ReduceL1":        {reduceL1X, nil},
+	"ReduceL2":        {reduceL2X, nil},
+	"ReduceMax":       {reduceExtremeX, nil},
+	"ReduceMean":      {reduceMeanX, nil},
+	"ReduceMin":       {reduceExtremeX, nil},
+	"ReduceSum":       {reduceSumX, nil},
+	"ReduceSumSquare": {reduceSumSquareX, nil},
+
+	// Moving elements.
+	"Concat":    {concatX},
+	"Expand":    {passDY, nil},
+	"Flatten":   {reshapeX},
+	"Gather":    {gatherX, nil},
+	"Pad":       {padX, nil, nil, nil},
+	"Reshape":   {reshapeX, nil},
+	"Shape":     {nil},
+	"Slice":     {sliceX, nil, nil, nil, nil},
+	"Split":     {splitX, nil},
+	"Squeeze":   {reshapeX, nil},
+	"Tile":      {tileX, nil},
+	"Transpose": {transposeX},
+	"Unsqueeze": {reshapeX, nil},
+
+	// Convolution and pooling.
+	"AveragePool":       {averagePoolX},
+	"Conv":              {convX, convW, convB},
+	"ConvTranspose":     {convTransposeX, convTransposeW, convB},
+	"GlobalAveragePool": {globalAveragePoolX},
+	"GlobalMaxPool":     {globalMaxPoolX},
+	"MaxPool":           {maxPoolX},
+
+	// Normalisation, probabilities.
+	"BatchNormalization": {batchNormX, batchNormScale, batchNormBias, batchNormMean, batchNormVariance},
+	"Dropout":            {dropoutX, nil, nil},
+	"LRN":                {lrnX},
+	"LogSoftmax":         {logSoftmaxX},
+	"Softmax":            {softmaxX},
+}
+
+// variadic operators have one formula for all their inputs.
+var variadic = map[string]bool{"Concat": true, "Max": true, "Mean": true, "Min": true, "Sum": true}
+
+// ruleName is the key of a node's row.
+func ruleName(n *onnx.Node) string {
+	if n.Domain == "" || n.Domain == "ai.onnx" {
+		return n.Op
+	}
+	return n.Domain + "." + n.Op
+}
+
+// formulaFor is the formula for input i, or nil.
+func formulaFor(op string, row []formula, i int) formula {
+	switch {
+	case variadic[op]:
+		return row[0]
+	case i < len(row):
+		return row[i]
+	}
+	return nil
+}
