@@ -1,0 +1,40 @@
+package artifacts_test
+
+import (
+	"testing"
+
+	"orchestrator/artifacts"
+	"orchestrator/artifacts/artifactstest"
+)
+
+func TestMemConforms(t *testing.T) {
+	s := artifacts.Mem()
+	artifactstest.Exercise(t, func(*testing.T) artifacts.Store { return s })
+}
+
+func TestDirConforms(t *testing.T) {
+	folder := t.TempDir()
+	artifactstest.Exercise(t, func(t *testing.T) artifacts.Store {
+		s, err := artifacts.Dir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func TestS3Conforms(t *testing.T) {
+	server := artifactstest.StartMinIO(t)
+	t.Run("bucket", func(t *testing.T) {
+		artifactstest.Exercise(t, func(t *testing.T) artifacts.Store { return server.Store(t, "plain", "") })
+	})
+	t.Run("prefix", func(t *testing.T) {
+		outside := server.Store(t, "shared", "")
+		artifactstest.Exercise(t, func(t *testing.T) artifacts.Store { return server.Store(t, "shared", "some/team") })
+		for info := range outside.List(t.Context(), "") {
+			if len(info.Key) < 10 || info.Key[:10] != "some/team/" {
+				t.Errorf("%s is outside the prefix", info.Key)
+			}
+		}
+	})
+}
