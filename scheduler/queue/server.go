@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	claimTTL     = 10 * time.Second
+	beatInterval = 2 * time.Second
+	// busyDelay is when a job that could not start here is tried again: nobody
+	// is late by much and nothing spins.
+	busyDelay = 2 * time.Second
+)
+
+// server is the state of one Serve.
+type server struct {
+	queue   *Queue
+	options ServeOptions
+	id      string        // of the claims
+	slots   chan struct{} // one element per handler that really runs
+
+	mu      sync.Mutex
+	running map[string]*run // by job
+}
+
+// run is a handler at work. asynq may have given it up, after an outage; it
+// keeps its slot until it has returned.
+type run struct {
+	ended  chan struct{}
+	result Result // once ended is closed
+}
+
+func newServer(q *Queue, o ServeOptions) *server {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return &server{
+		queue: q, options: o,
+		id:      fmt.Sprintf("%s:%d:%s", host, os.Getpid(), uuid.NewString()),
+		slots:   make(chan struct{}, o.Concurrency),
+		running: map[string]*run{},
+	}
+}
+
+// process is asynq's handler: it starts or joins the handler of the job and
+// waits for it.
+func (s *server) process(ctx context.Context, t *asynq.Task) error {
+	task, err := parseTask(t.Payload())
+	if err != nil {
+		return Result{End: Permanent, Detail: err.Error()}.error()
+	}
+	r, busy := s.start(context.WithoutCancel(ctx), task)
+	if busy != "" {
+		s.options.Log.Info("job handed back", "job", task.Job, "why", busy)
+		return Result{End: Interrupted, After: busyDelay, Detail: busy}.error()
+	}
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		// asynq has let go of the task, after an outage of Redis. The handler
+		// goes on; whoever is handed the job next joins it or finds it done.
+		return ctx.Err()
+	}
+	if r.result.End == Done && r.result.Detail != "" {
+		queue, _ := asynq.GetQueueName(ctx)
+		// For display only; an error here is none of the job's.
+		_ = setResult.Run(ctx, s.queue.redis, []string{taskKey(queue, task.Job)}, r.result.Detail).Err()
+	}
+	return r.result.error()
+}
+
+// start returns the running handler of the job, a new one if there is none. Or
+// it says why the job cannot start now.
+func (s *server) start(ctx context.Context, t Task) (r *run, busy string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.running[t.Job]; r != nil {
+		return r, ""
+	}
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		return nil, "a job that the queue had given up still runs in this slot"
+	}
+	if holder := s.claim(ctx, t.Job); holder != "" {
+		<-s.slots
+		return nil, "still runs on " + holder
+	}
+	r = &run{ended: make(chan struct{})}
+	s.running[t.Job] = r
+	go s.run(ctx, t, r)
+	return r, ""
+}
+
+func (s *server) run(ctx context.Context, t Task, r *run) {
+	r.result = s.handle(ctx, t)
+	s.mu.Lock()
+	delete(s.running, t.Job)
+	s.mu.Unlock()
+	_ = unclaim.Run(ctx, s.queue.redis, []string{claimKey(t.Job)}, s.id).Err() // or it expires
+	<-s.slots
+	close(r.ended)
+}
+
+// handle calls the handler; one that panics has failed, and nothing else has.
+func (s *server) handle(ctx context.Context, t Task) (r Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.options.Log.Error("handler panicked", "job", t.Job, "panic", p)
+			r = Result{End: Retry, After: busyDelay, Detail: fmt.Sprint("panic: ", p)}
+		}
+	}()
+	return s.options.Handler(ctx, t)
+}
+
+// claim says that the job runs here. It returns who else says so, or "". Where
+// Redis does not answer the job runs: a second run of it is harmless.
+func (s *server) claim(ctx context.Context, job string) (holder string) {
+	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
+	defer cancel()
+	before, err := s.queue.redis.SetArgs(ctx, claimKey(job), s.id, redis.SetArgs{Mode: "NX", Get: true, TTL: claimTTL}).Result()
+	if err != nil || before == s.id {
+		return ""
+	}
+	return before
+}
