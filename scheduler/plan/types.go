@@ -5,6 +5,31 @@ package plan
 // job's identity; raise it whenever the same job would end with other bits.
 const Engine = "1"
 
+// Sweep is a sweep file that was read and found valid.
+type Sweep struct {
+	Name            string          `yaml:"name"`
+	Dataset         Dataset         `yaml:"dataset"`
+	CrossValidation CrossValidation `yaml:"cross_validation"` // ignored when Dataset.Folds is set
+	Method          string          `yaml:"method"`           // grid | random
+	Metric          Metric          `yaml:"metric"`
+	RunCap          int             `yaml:"run_cap"` // most trials; 0: no cap
+	Resources       Resources       `yaml:"resources"`
+	Checkpoints     Checkpoints     `yaml:"checkpoints"`
+
+	File      string       `yaml:"-"` // as it was named to Parse
+	Source    string       `yaml:"-"` // as the user wrote it
+	Overrides []Override   `yaml:"-"` // applied on top of Source
+	Trials    []Assignment `yaml:"-"` // at least one; the sweep's trials in order
+
+	positions map[string]position // of every key that the file sets
+}
+
+// Assignment is one trial before the data set and the base model are known.
+type Assignment struct {
+	Parameters map[string]any // searched parameters by dotted path: numbers (int64, float64), text, booleans, lists, maps
+	Config     Config
+}
+
 // Config is one trial's fully resolved settings: the sweep file with the
 // trial's parameters written into it and every default filled in. Its canonical
 // JSON is part of a job's identity.
@@ -66,7 +91,7 @@ type Init struct {
 
 // Preprocessing is Caffe's: resize, crop, channel order, (x - mean) * scale / std.
 type Preprocessing struct {
-	Resize   []int     `yaml:"resize" json:"resize"`                 // [height, width]; one number: the shorter side, then a centre square
+	Resize   Size      `yaml:"resize" json:"resize"`                 // [height, width]; one number: the shorter side, then a centre square
 	Crop     int       `yaml:"crop,omitempty" json:"crop,omitempty"` // square, random in training and central in evaluation; 0: none
 	Mirror   bool      `yaml:"mirror" json:"mirror"`                 // flip left-right half of the time in training
 	Channels string    `yaml:"channels" json:"channels"`             // rgb | bgr | grey
@@ -77,28 +102,34 @@ type Preprocessing struct {
 
 // Training is the optimisation.
 type Training struct {
-	Loss           string   `yaml:"loss" json:"loss"`           // softmax
-	Optimizer      string   `yaml:"optimizer" json:"optimizer"` // sgd | nesterov
-	LearningRate   float64  `yaml:"learning_rate" json:"learning_rate"`
-	Momentum       float64  `yaml:"momentum" json:"momentum"`
-	WeightDecay    float64  `yaml:"weight_decay" json:"weight_decay"`
-	Policy         Policy   `yaml:"lr_policy" json:"lr_policy"`
-	LRMult         []Factor `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
-	DecayMult      []Factor `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
-	Epochs         int      `yaml:"epochs" json:"epochs"`
-	BatchSize      int      `yaml:"batch_size" json:"batch_size"`
-	MicroBatchSize int      `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
-	Seed           int64    `yaml:"seed" json:"seed"`
-	Deterministic  bool     `yaml:"deterministic" json:"deterministic"`
-	Threads        int      `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
+	Loss           string  `yaml:"loss" json:"loss"`           // softmax
+	Optimizer      string  `yaml:"optimizer" json:"optimizer"` // sgd | nesterov
+	LearningRate   float64 `yaml:"learning_rate" json:"learning_rate"`
+	Momentum       float64 `yaml:"momentum" json:"momentum"`
+	WeightDecay    float64 `yaml:"weight_decay" json:"weight_decay"`
+	Policy         Policy  `yaml:"lr_policy" json:"lr_policy"`
+	LRMult         Factors `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
+	DecayMult      Factors `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
+	Epochs         int     `yaml:"epochs" json:"epochs"`
+	BatchSize      int     `yaml:"batch_size" json:"batch_size"`
+	MicroBatchSize int     `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
+	Seed           int64   `yaml:"seed" json:"seed"`
+	Deterministic  bool    `yaml:"deterministic" json:"deterministic"`
+	Threads        int     `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
 }
+
+// Size is one or two lengths in pixels; in the file one may stand without brackets.
+type Size []int
+
+// Factors is an ordered mapping from globs to factors.
+type Factors []Factor
 
 // Factor is one entry of lr_mult or decay_mult: a glob over layer names or
 // parameter names, and the factors of the layer's weights and biases.
 type Factor struct {
-	Glob   string  `json:"glob"`
-	Weight float64 `json:"weight"`
-	Bias   float64 `json:"bias"`
+	Glob   string  `yaml:"-" json:"glob"`
+	Weight float64 `yaml:"weight" json:"weight"`
+	Bias   float64 `yaml:"bias" json:"bias"`
 }
 
 // Policy is a learning-rate policy, by epochs.
@@ -188,7 +219,8 @@ type Data struct {
 type Plan struct {
 	ID          string      `json:"sweep"` // name-xxxxxx, from the content: submitting twice gives the same
 	Name        string      `json:"name"`
-	Source      string      `json:"source"` // the sweep file as the user wrote it
+	Source      string      `json:"source"`              // the sweep file as the user wrote it
+	Overrides   []string    `json:"overrides,omitempty"` // key=value, applied on top of Source
 	Engine      string      `json:"engine"`
 	Metric      Metric      `json:"metric"`
 	Data        Data        `json:"data"`
@@ -217,23 +249,28 @@ type Spec struct {
 	Checkpoints Checkpoints `json:"checkpoints"`
 }
 
-// Epoch is one line of a job's history.
+// Metrics are scores by the names that sweep.yaml uses. In JSON a score that is
+// not finite, as after a diverged training, is null, and null is read as NaN.
+type Metrics map[string]float64
+
+// Epoch is one line of a job's history, in JSON one flat object:
+// {"epoch": 1, "train_loss": 0.69, "accuracy": 0.61, "loss": 0.66, "seconds": 9.1}.
 type Epoch struct {
-	Epoch     int                `json:"epoch"` // from 1
-	TrainLoss float64            `json:"train_loss"`
-	Metrics   map[string]float64 `json:"-"` // of the test pictures; flattened into the object
-	Seconds   float64            `json:"seconds,omitempty"`
+	Epoch     int // from 1
+	TrainLoss float64
+	Metrics   Metrics // of the test pictures; flattened into the object
+	Seconds   float64
 }
 
 // Outcome is the result of a job, recorded exactly once.
 type Outcome struct {
-	Job      string             `json:"job"`
-	Sweep    string             `json:"sweep"` // that trained it; others reuse it
-	Metrics  map[string]float64 `json:"metrics"`
-	History  []Epoch            `json:"history"`
-	Epochs   int                `json:"epochs"`
-	Attempts int                `json:"attempts"`
-	Seconds  float64            `json:"seconds"` // of all attempts that led here
+	Job      string  `json:"job"`
+	Sweep    string  `json:"sweep"` // that trained it; others reuse it
+	Metrics  Metrics `json:"metrics"`
+	History  []Epoch `json:"history"`
+	Epochs   int     `json:"epochs"`
+	Attempts int     `json:"attempts"`
+	Seconds  float64 `json:"seconds"` // of all attempts that led here
 	// Confusion[i][j] counts test pictures of class i predicted as class j.
 	Confusion [][]int           `json:"confusion"`
 	Classes   []string          `json:"classes"`

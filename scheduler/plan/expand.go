@@ -1,0 +1,166 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Expand makes the plan of a sweep: every trial on every fold. bases holds the
+// stored base model for every model.base that the trials name (Sweep.Bases).
+// The same arguments give the same plan, byte by byte.
+func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, error) {
+	if err := checkData(s, data, folds); err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		Name: s.Name, Source: s.Source, Engine: Engine, Metric: s.Metric, Data: data, Folds: folds,
+		Trials: make([]Trial, len(s.Trials)), Jobs: make([]Job, 0, len(s.Trials)*len(folds)),
+		Resources: s.Resources, Checkpoints: s.Checkpoints,
+	}
+	for _, o := range s.Overrides {
+		p.Overrides = append(p.Overrides, o.String())
+	}
+	for i, a := range s.Trials {
+		base, ok := bases[a.Config.Model.Base]
+		if !ok {
+			return nil, fmt.Errorf("expand trial %d: base model %q was not given", i, a.Config.Model.Base)
+		}
+		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: a.Config, Base: base}
+		for _, fold := range folds {
+			id, err := jobID(&p.Trials[i], data, fold)
+			if err != nil {
+				return nil, fmt.Errorf("expand trial %d: %w", i, err)
+			}
+			p.Jobs = append(p.Jobs, Job{ID: id, Trial: i, Fold: fold.Number})
+		}
+	}
+	content, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the plan: %w", err)
+	}
+	p.ID = slug(s.Name) + "-" + digest(content)[:6]
+	return p, nil
+}
+
+// Bases lists the distinct base models that the trials start from, as the user
+// wrote them, in the order of the trials.
+func (s *Sweep) Bases() []string {
+	var bases []string
+	seen := map[string]bool{}
+	for _, trial := range s.Trials {
+		if base := trial.Config.Model.Base; !seen[base] {
+			seen[base] = true
+			bases = append(bases, base)
+		}
+	}
+	return bases
+}
+
+// checkData finds what would make every job fail.
+func checkData(s *Sweep, data Data, folds []Fold) error {
+	if len(data.Classes) < 2 {
+		return s.Problem("dataset.path", fmt.Sprintf("the data set has %d class(es), but a classifier needs at least 2", len(data.Classes)), "put each class into a folder of its own")
+	}
+	if len(folds) == 0 {
+		return s.Problem("dataset.folds", "there are no folds", "")
+	}
+	for i, fold := range folds {
+		if fold.Number != i {
+			return fmt.Errorf("expand: fold %d has number %d", i, fold.Number)
+		}
+		if err := checkFold(fold, len(data.Labels)); err != nil {
+			return s.Problem("dataset.folds", fmt.Sprintf("fold %s %v", fold.Name, err), "each fold needs training and test samples, none in both")
+		}
+	}
+	return nil
+}
+
+func checkFold(fold Fold, samples int) error {
+	if len(fold.Train) == 0 || len(fold.Test) == 0 {
+		return fmt.Errorf("has %d training and %d test samples", len(fold.Train), len(fold.Test))
+	}
+	seen := make([]bool, samples)
+	for _, part := range [][]int{fold.Train, fold.Test} {
+		for _, sample := range part {
+			if sample < 0 || sample >= samples {
+				return fmt.Errorf("names sample %d of %d", sample, samples)
+			}
+			if seen[sample] {
+				return fmt.Errorf("has sample %d twice", sample)
+			}
+			seen[sample] = true
+		}
+	}
+	return nil
+}
+
+// identity is everything that determines a job's outcome, and nothing else. Its
+// JSON is canonical: structs keep their field order, maps are sorted.
+type identity struct {
+	Engine  string   `json:"engine"`
+	Config  Config   `json:"config"` // without the base model's name
+	Base    string   `json:"base"`
+	Pack    string   `json:"pack"`
+	Classes []string `json:"classes"`
+	Train   []int    `json:"train"`
+	Test    []int    `json:"test"`
+}
+
+func jobID(trial *Trial, data Data, fold Fold) (string, error) {
+	config := trial.Config
+	config.Model.Base = ""
+	content, err := json.Marshal(identity{
+		Engine: Engine, Config: config, Base: trial.Base.Digest, Pack: data.Pack.Digest,
+		Classes: data.Classes, Train: fold.Train, Test: fold.Test,
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode a job's identity: %w", err)
+	}
+	return digest(content)[:32], nil
+}
+
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// slug makes a name fit for keys, file names and URLs.
+func slug(name string) string {
+	const longest = 40
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case b.Len() >= longest:
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "sweep"
+}
+
+// Spec returns what a worker needs to run a job of the plan.
+func (p *Plan) Spec(job Job) Spec {
+	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
+	return Spec{
+		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold,
+		Config: trial.Config, Base: trial.Base, Pack: p.Data.Pack, Classes: p.Data.Classes,
+		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
+	}
+}
+
+// Specs returns the specs of all jobs, trial-major.
+func (p *Plan) Specs() []Spec {
+	specs := make([]Spec, len(p.Jobs))
+	for i, job := range p.Jobs {
+		specs[i] = p.Spec(job)
+	}
+	return specs
+}

@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// Folds splits the samples for cross-validation: in every repeat each sample is
+// tested exactly once. labels holds one class index per sample.
+//
+// Stratified folds hold every class in equal parts, up to one sample; plain
+// folds are of equal size, up to one sample. The split depends on the labels
+// and cv alone. More folds than samples of a class (stratified) or than samples
+// is an *Error.
+func Folds(cv CrossValidation, labels []int, classes []string) ([]Fold, error) {
+	if err := checkFolds(cv, labels, classes); err != nil {
+		return nil, err
+	}
+	var folds []Fold
+	for repeat := range max(1, cv.Repeats) {
+		assigned := assign(cv, labels, len(classes), repeat)
+		for k := range cv.Folds {
+			fold := Fold{Number: len(folds), Name: fmt.Sprint(k)}
+			if cv.Repeats > 1 {
+				fold.Name = fmt.Sprintf("%d.%d", repeat, k)
+			}
+			for sample, in := range assigned {
+				if in == k {
+					fold.Test = append(fold.Test, sample)
+				} else {
+					fold.Train = append(fold.Train, sample)
+				}
+			}
+			folds = append(folds, fold)
+		}
+	}
+	return folds, nil
+}
+
+// Folds is Folds with the sweep's settings; its errors point into the file.
+func (s *Sweep) Folds(labels []int, classes []string) ([]Fold, error) {
+	folds, err := Folds(s.CrossValidation, labels, classes)
+	if e, ok := err.(*Error); ok {
+		return nil, s.Problem(e.Field, e.Problem, e.Try)
+	}
+	return folds, err
+}
+
+func checkFolds(cv CrossValidation, labels []int, classes []string) error {
+	if cv.Folds < 2 {
+		return &Error{Field: "cross_validation.folds", Problem: fmt.Sprintf("is %d, but a cross-validation has at least 2 folds", cv.Folds)}
+	}
+	counts := make([]int, len(classes))
+	for sample, label := range labels {
+		if label < 0 || label >= len(classes) {
+			return fmt.Errorf("make folds: sample %d has label %d of %d classes", sample, label, len(classes))
+		}
+		counts[label]++
+	}
+	if cv.Folds > len(labels) {
+		return &Error{
+			Field:   "cross_validation.folds",
+			Problem: fmt.Sprintf("%d folds are more than the data set's %d samples", cv.Folds, len(labels)),
+			Try:     fmt.Sprintf("use at most %d folds or add samples", len(labels)),
+		}
+	}
+	if !cv.Stratified || len(counts) == 0 {
+		return nil
+	}
+	smallest := slices.Index(counts, slices.Min(counts))
+	if cv.Folds > counts[smallest] {
+		return &Error{
+			Field:   "cross_validation.folds",
+			Problem: fmt.Sprintf("%d stratified folds are more than the %d samples of class %q", cv.Folds, counts[smallest], classes[smallest]),
+			Try:     "use fewer folds, add samples to the class, or set cross_validation.stratified: false",
+		}
+	}
+	return nil
+}
+
+// assign deals the samples out to the folds of one repeat. Where one class ends
+// in the round the next goes on, so that the folds' sizes stay even as well.
+func assign(cv CrossValidation, labels []int, classes, repeat int) []int {
+	assigned := make([]int, len(labels))
+	next := 0
+	for _, group := range groups(cv, labels, classes) {
+		r := random(cv.Seed, "folds", int64(repeat))
+		if len(group) > 0 && cv.Stratified {
+			r = random(cv.Seed, "folds", int64(repeat), int64(labels[group[0]]))
+		}
+		r.Shuffle(len(group), func(i, j int) { group[i], group[j] = group[j], group[i] })
+		for _, sample := range group {
+			assigned[sample] = next % cv.Folds
+			next++
+		}
+	}
+	return assigned
+}
+
+// groups are the samples of each class, or of all together.
+func groups(cv CrossValidation, labels []int, classes int) [][]int {
+	if !cv.Stratified {
+		classes = 1
+	}
+	groups := make([][]int, classes)
+	for sample, label := range labels {
+		if !cv.Stratified {
+			label = 0
+		}
+		groups[label] = append(groups[label], sample)
+	}
+	return groups
+}
+
+// random returns the generator for one purpose: its numbers depend on the
+// arguments alone, on every machine and with every Go release.
+func random(seed int64, purpose string, counters ...int64) *rand.Rand {
+	h := sha256.New()
+	for _, n := range append([]int64{seed, int64(len(purpose))}, counters...) {
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n)))
+	}
+	h.Write([]byte(purpose))
+	sum := h.Sum(nil)
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(sum[8:])))
+}

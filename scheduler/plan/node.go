@@ -1,0 +1,296 @@
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Limits on what a sweep file may hold, far above any real one. They keep a file
+// whose aliases multiply, or nest without end, from using up the memory.
+const (
+	maxBytes = 1 << 20
+	maxNodes = 100_000
+	maxDepth = 50
+)
+
+// readDocument parses a file with one YAML mapping into a tree without aliases
+// and merge keys.
+func readDocument(data []byte, p *problems) *yaml.Node {
+	if len(data) > maxBytes {
+		p.add(position{}, "", fmt.Sprintf("the file has %d bytes; a sweep has at most %d", len(data), maxBytes), "is this the sweep file?")
+		return nil
+	}
+	root, err := parseYAML(data)
+	if err != nil {
+		line, text := syntaxError(err)
+		p.add(position{line, 1}, "", "is not valid YAML: "+text, "check the indentation, colons and brackets around this line")
+		return nil
+	}
+	if root == nil {
+		p.add(position{}, "", "the file is empty", "see examples/quickstart.yaml for a first sweep")
+		return nil
+	}
+	tree := (&expander{problems: p}).expand(root, 0)
+	if tree == nil {
+		return nil
+	}
+	if tree.Kind != yaml.MappingNode {
+		p.add(at(tree), "", "a sweep is a mapping of settings, but this is "+describe(tree), "begin with name: my-sweep")
+		return nil
+	}
+	return tree
+}
+
+// parseYAML returns the content of a file's only document, nil for an empty file.
+func parseYAML(data []byte) (root *yaml.Node, err error) {
+	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
+	var document, second yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if err.Error() == "EOF" {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return nil, fmt.Errorf("yaml: line %d: the file has more than one document", second.Line)
+	}
+	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
+		return nil, nil
+	}
+	return document.Content[0], nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntaxError takes the line out of a message of the YAML library.
+func syntaxError(err error) (line int, text string) {
+	text = err.Error()
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		text = text[len(m[0]):]
+	}
+	return line, text
+}
+
+// expander copies a tree with its aliases and merge keys written out.
+type expander struct {
+	problems *problems
+	nodes    int
+}
+
+func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
+	for hops := 0; n.Kind == yaml.AliasNode && hops < maxDepth; hops++ {
+		n = n.Alias
+	}
+	if x.nodes++; x.nodes > maxNodes || depth > maxDepth {
+		if x.nodes < 2*maxNodes {
+			x.problems.add(at(n), "", fmt.Sprintf("the file holds more than %d values or nests deeper than %d once its aliases are written out", maxNodes, maxDepth), "write the settings out without aliases")
+		}
+		x.nodes = 2 * maxNodes // stop everywhere
+		return nil
+	}
+	out := *n
+	out.Anchor, out.Alias, out.Content = "", nil, nil
+	if n.Kind == yaml.MappingNode {
+		return x.expandMapping(n, &out, depth)
+	}
+	for _, child := range n.Content {
+		c := x.expand(child, depth+1)
+		if c == nil {
+			return nil
+		}
+		out.Content = append(out.Content, c)
+	}
+	return &out
+}
+
+func (x *expander) expandMapping(n, out *yaml.Node, depth int) *yaml.Node {
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], x.expand(n.Content[i+1], depth+1)
+		if value == nil {
+			return nil
+		}
+		switch {
+		case key.Tag == "!!merge":
+			merged = append(merged, value)
+		case key.Kind != yaml.ScalarNode:
+			x.problems.add(at(key), "", "a key must be plain text", "")
+			return nil
+		default:
+			k := *key
+			k.Anchor = ""
+			out.Content = append(out.Content, &k, value)
+		}
+	}
+	for _, source := range merged {
+		x.merge(out, source)
+	}
+	return out
+}
+
+// merge adds the keys of a << entry that the mapping does not set itself.
+func (x *expander) merge(out, source *yaml.Node) {
+	switch source.Kind {
+	case yaml.SequenceNode:
+		for _, item := range source.Content {
+			x.merge(out, item)
+		}
+	case yaml.MappingNode:
+		for i := 0; i < len(source.Content); i += 2 {
+			if _, value := lookup(out, source.Content[i].Value); value == nil {
+				out.Content = append(out.Content, source.Content[i], source.Content[i+1])
+			}
+		}
+	default:
+		x.problems.add(at(source), "<<", "merges "+describe(source)+", but only a mapping can be merged", "")
+	}
+}
+
+// lookup finds a key and its value in a mapping; nil where there is none.
+func lookup(mapping *yaml.Node, key string) (k, v *yaml.Node) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i], mapping.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// clone copies a tree without aliases.
+func clone(n *yaml.Node) *yaml.Node {
+	out := *n
+	out.Content = make([]*yaml.Node, len(n.Content))
+	for i, child := range n.Content {
+		out.Content[i] = clone(child)
+	}
+	return &out
+}
+
+// moved copies a tree and gives every node of it one position, that of the
+// setting it comes from.
+func moved(n *yaml.Node, to position) *yaml.Node {
+	out := clone(n)
+	var walk func(*yaml.Node)
+	walk = func(n *yaml.Node) {
+		n.Line, n.Column = to.line, to.column
+		for _, child := range n.Content {
+			walk(child)
+		}
+	}
+	walk(out)
+	return out
+}
+
+// setPath writes a value at a dotted path below a mapping and makes the mappings
+// on the way that are not there. In a list a part of the path is an index. It
+// reports what stands in the way.
+func setPath(root *yaml.Node, path string, value *yaml.Node) (problem string) {
+	parts := strings.Split(path, ".")
+	node := root
+	for i, part := range parts {
+		last := i == len(parts)-1
+		here := strings.Join(parts[:i], ".")
+		switch node.Kind {
+		case yaml.MappingNode:
+			key, child := lookup(node, part)
+			if child == nil {
+				key = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part}
+				child = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: value.Line, Column: value.Column}
+				node.Content = append(node.Content, key, child)
+				key.Line, key.Column = value.Line, value.Column
+			}
+			if last {
+				key.Line, key.Column = value.Line, value.Column
+				*child = *value
+			}
+			node = child
+		case yaml.SequenceNode:
+			index, err := strconv.Atoi(part)
+			if err != nil || index < 0 || index >= len(node.Content) {
+				return fmt.Sprintf("%s is a list of %d, so %q must be a number below that", here, len(node.Content), part)
+			}
+			node = node.Content[index]
+			if last {
+				*node = *value
+			}
+		default:
+			return fmt.Sprintf("%s is %s, so it holds no %q", here, describe(node), part)
+		}
+	}
+	return ""
+}
+
+// at is where a node is written.
+func at(n *yaml.Node) position { return position{n.Line, n.Column} }
+
+// describe names a node's type and short value in messages.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	value := n.Value
+	if r := []rune(value); len(r) > 40 {
+		value = string(r[:40]) + "..."
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "empty"
+	case "!!int", "!!float":
+		return "the number " + value
+	case "!!bool":
+		return "the truth value " + value
+	}
+	return fmt.Sprintf("the text %q", value)
+}
+
+// plainValue turns a node into what JSON can hold: text, bool, int64, float64,
+// []any and map[string]any.
+func plainValue(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := plainValue(n.Content[i+1])
+			if err != nil {
+				return nil, err
+			}
+			m[n.Content[i].Value] = v
+		}
+		return m, nil
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			v, err := plainValue(item)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = v
+		}
+		return list, nil
+	}
+	return plainScalar(n)
+}
+
+func plainScalar(n *yaml.Node) (any, error) {
+	switch n.ShortTag() {
+	case "!!bool":
+		return boolean(n)
+	case "!!int":
+		return integer(n)
+	case "!!float":
+		return float(n)
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	case "!!null":
+		return nil, fmt.Errorf("is empty")
+	}
+	return nil, fmt.Errorf("has the type %s, which no setting has", n.ShortTag())
+}

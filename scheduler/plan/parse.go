@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Parse reads a sweep file, applies the overrides, and lists the trials. It is
+// strict: whatever the program would not do exactly as written is an *Error, or
+// Errors if there are several, all of them found in one pass. file is the
+// file's name for messages.
+func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
+	p := &problems{file: file, overrides: overrides}
+	root := readDocument(data, p)
+	if root == nil {
+		return nil, p.err()
+	}
+	for i, o := range overrides {
+		o.apply(root, i, p)
+	}
+	doc, c := decode(root, p)
+	c.sweep(doc)
+	if len(doc.Parameters) == 0 {
+		c.config(doc)
+	}
+	sweep := &doc.Sweep
+	for i, values := range doc.propose(c) {
+		if a, ok := doc.trial(root, values, p); ok {
+			sweep.Trials = append(sweep.Trials, a)
+		} else if i > maxShown {
+			break
+		}
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	sweep.File, sweep.Source, sweep.Overrides, sweep.positions = file, string(data), overrides, c.positions
+	return sweep, nil
+}
+
+// decode reads a tree over the defaults.
+func decode(root *yaml.Node, p *problems) (*document, *checker) {
+	doc := defaults()
+	d := &decoder{problems: p, positions: map[string]position{}}
+	d.structure(root, reflect.ValueOf(&doc).Elem(), "")
+	doc.derive(d.positions)
+	return &doc, &checker{problems: p, positions: d.positions}
+}
+
+// trial writes a point's values into the file and reads it again: a trial obeys
+// the same rules as if the user had written it out. Problems with a value point
+// to the line of its parameter.
+func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment, bool) {
+	before := len(p.list)
+	tree := clone(root)
+	parameters := map[string]any{}
+	for i, parameter := range d.Parameters {
+		if problem := setPath(tree, parameter.Path, moved(values[i], parameter.at)); problem != "" {
+			p.add(parameter.at, "parameters."+parameter.Path, problem, "")
+			continue
+		}
+		parameters[parameter.Path], _ = plainValue(values[i]) // checked when the space was read
+	}
+	doc, c := decode(tree, p)
+	c.config(doc)
+	return Assignment{Parameters: parameters, Config: doc.Config}, len(p.list) == before
+}
+
+// apply writes override number i into the file's tree.
+func (o Override) apply(root *yaml.Node, i int, p *problems) {
+	from := position{line: -1 - i}
+	value, err := parseYAML([]byte(o.Value))
+	if err != nil {
+		_, text := syntaxError(err)
+		p.add(from, o.Key, fmt.Sprintf("the value is not valid YAML: %s", text), "quote it for your shell, as --set 'preprocessing.resize=[256, 256]'")
+		return
+	}
+	if value == nil {
+		p.add(from, o.Key, "has no value", "write --set "+o.Key+"=value")
+		return
+	}
+	if value = (&expander{problems: p}).expand(value, 0); value == nil {
+		return
+	}
+	if problem := setPath(root, o.Key, moved(value, from)); problem != "" {
+		p.add(from, o.Key, problem, "")
+	}
+}

@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxTrials is how many trials a grid may have without run_cap, and maxRunCap
+// the largest run_cap: far above what anyone trains, and little enough to plan
+// in a moment.
+const (
+	maxTrials = 1000
+	maxRunCap = 10_000
+)
+
+// point holds one value per parameter of a space, in its order.
+type point []*yaml.Node
+
+// grid lists the first n points of the full product, or all for n = 0. The last
+// parameter varies fastest.
+func (s Space) grid(n int) []point {
+	if size := s.size(); n == 0 || float64(n) > size {
+		n = int(size)
+	}
+	points := make([]point, n)
+	for i := range points {
+		points[i] = s.point(i)
+	}
+	return points
+}
+
+// point is number i of the full product.
+func (s Space) point(i int) point {
+	values := make(point, len(s))
+	for k := len(s) - 1; k >= 0; k-- {
+		if size := s[k].size(); size <= float64(i) {
+			values[k] = s[k].choice(i % int(size))
+			i /= int(size)
+		} else {
+			values[k] = s[k].choice(i)
+			i = 0
+		}
+	}
+	return values
+}
+
+// size is how many points the full product has, +Inf with a continuous range.
+func (s Space) size() float64 {
+	size := 1.0
+	for i := range s {
+		size *= s[i].size()
+	}
+	return size
+}
+
+// random draws n different points, or all where there are no more. Which ones
+// depends on the space and the seed alone; with a larger n the first stay.
+func (s Space) random(n int, seed int64) []point {
+	if size := s.size(); size <= maxRunCap {
+		points := s.grid(0)
+		random(seed, "proposals").Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+		return points[:min(n, len(points))]
+	}
+	var points []point
+	seen := map[string]bool{}
+	for draw := 0; len(points) < n && draw < 100*n; draw++ {
+		p := s.draw(seed, draw)
+		if key := p.key(); !seen[key] {
+			seen[key] = true
+			points = append(points, p)
+		}
+	}
+	return points
+}
+
+// draw is proposal number i, drawn without regard to the others.
+func (s Space) draw(seed int64, i int) point {
+	r := random(seed, "proposal", int64(i))
+	values := make(point, len(s))
+	for k := range s {
+		if size := s[k].size(); math.IsInf(size, 1) {
+			values[k] = s[k].between(r.Float64())
+		} else {
+			values[k] = s[k].choice(int(r.Int64N(int64(size))))
+		}
+	}
+	return values
+}
+
+func (p point) key() string {
+	var b strings.Builder
+	for _, n := range p {
+		value, _ := plainValue(n) // checked when the space was read
+		fmt.Fprintf(&b, "%v\x00", value)
+	}
+	return b.String()
+}
+
+// propose checks that the space fits the method and lists the trials' points.
+func (d *document) propose(c *checker) []point {
+	space := d.Parameters
+	switch d.Method {
+	case "random":
+		if len(space) == 0 {
+			c.bad("method", "random has nothing to draw: there are no parameters", "add parameters or remove method")
+			return nil
+		}
+		if d.RunCap == 0 {
+			c.bad("run_cap", "is required with method random", "say how many trials to run, as run_cap: 20")
+			return nil
+		}
+		return space.random(d.RunCap, d.Training.Seed)
+	case "grid":
+		for i := range space {
+			if p := &space[i]; math.IsInf(p.size(), 1) {
+				c.problems.add(p.at, "parameters."+p.Path, fmt.Sprintf("a grid cannot hold the continuous distribution %s", p.Distribution),
+					"list the values as {values: [...]}, give a step with q_uniform, or set method: random")
+				return nil
+			}
+		}
+		if size := space.size(); d.RunCap == 0 && size > maxTrials {
+			c.bad("parameters", fmt.Sprintf("the grid has %.0f trials; without run_cap at most %d are run", size, maxTrials), "try fewer values or set run_cap")
+			return nil
+		}
+		return space.grid(d.RunCap)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package plan
+
+import "math"
+
+// Results is what a sweep has yielded so far; its JSON is a stable contract.
+type Results struct {
+	Sweep  string        `json:"sweep"`
+	State  State         `json:"state"`
+	Metric Metric        `json:"metric"`
+	Best   *Best         `json:"best"` // null until a trial has completed
+	Trials []TrialResult `json:"trials"`
+}
+
+// Best names the best completed trial: by the metric's mean over its folds, the
+// first of equals.
+type Best struct {
+	Trial int `json:"trial"`
+}
+
+// TrialResult is what one trial has yielded so far.
+type TrialResult struct {
+	Trial      int             `json:"trial"`
+	State      State           `json:"state"`
+	Parameters map[string]any  `json:"parameters"`
+	Summary    map[string]Stat `json:"summary"` // over the folds completed so far
+	Folds      []FoldResult    `json:"folds"`
+}
+
+// Stat is a mean over folds and the sample standard deviation (n - 1), NaN (null
+// in JSON) for fewer than two folds.
+type Stat struct {
+	Mean, Std float64
+}
+
+// FoldResult is what one job has yielded so far.
+type FoldResult struct {
+	Fold     int       `json:"fold"`
+	Name     string    `json:"name"`
+	Job      string    `json:"job"`
+	State    State     `json:"state"`
+	Attempts int       `json:"attempts"`
+	Cached   bool      `json:"cached"` // trained by another sweep
+	Epochs   int       `json:"epochs"` // completed
+	Seconds  float64   `json:"seconds"`
+	Metrics  Metrics   `json:"metrics"`
+	History  []Epoch   `json:"history"`
+	Progress *Progress `json:"progress,omitempty"` // of a running job
+	Failure  *Failure  `json:"failure,omitempty"`
+}
+
+// JobView is what is known of a job when results are drawn up. A job without a
+// view is pending.
+type JobView struct {
+	State    State
+	Outcome  *Outcome  // of a completed job
+	Failure  *Failure  // of a failed one
+	Attempts int       // so far
+	Progress *Progress // of a running one; may be nil
+}
+
+// Summarize draws up the results of a plan from what is known of its jobs, by
+// job ID. It depends on its arguments alone.
+func Summarize(p *Plan, jobs map[string]JobView) *Results {
+	results := &Results{Sweep: p.ID, Metric: p.Metric, Trials: make([]TrialResult, len(p.Trials))}
+	for i, trial := range p.Trials {
+		results.Trials[i] = TrialResult{
+			Trial: trial.Number, Parameters: trial.Parameters, Summary: map[string]Stat{}, Folds: []FoldResult{},
+		}
+		if trial.Parameters == nil {
+			results.Trials[i].Parameters = map[string]any{}
+		}
+	}
+	for _, job := range p.Jobs {
+		trial := &results.Trials[job.Trial]
+		trial.Folds = append(trial.Folds, foldResult(p, job, jobs[job.ID]))
+	}
+	states := make([]State, len(results.Trials))
+	for i := range results.Trials {
+		trial := &results.Trials[i]
+		trial.State = trialState(trial.Folds)
+		trial.Summary = summary(trial.Folds)
+		states[i] = trial.State
+	}
+	results.State = combine(states)
+	results.Best = best(results.Trials, p.Metric)
+	return results
+}
+
+func foldResult(p *Plan, job Job, view JobView) FoldResult {
+	result := FoldResult{
+		Fold: job.Fold, Name: p.Folds[job.Fold].Name, Job: job.ID,
+		State: view.State, Attempts: view.Attempts, Metrics: Metrics{}, History: []Epoch{}, Failure: view.Failure,
+	}
+	if result.State == "" {
+		result.State = Pending
+	}
+	if view.Progress != nil && result.State == Running {
+		result.Progress = view.Progress
+		result.Epochs, result.Seconds = view.Progress.Epoch, view.Progress.Seconds
+	}
+	if outcome := view.Outcome; outcome != nil {
+		result.State = Completed
+		result.Failure = nil
+		result.Attempts = max(view.Attempts, outcome.Attempts)
+		result.Cached = outcome.Sweep != p.ID
+		result.Epochs, result.Seconds = outcome.Epochs, outcome.Seconds
+		if outcome.Metrics != nil {
+			result.Metrics = outcome.Metrics
+		}
+		if outcome.History != nil {
+			result.History = outcome.History
+		}
+	}
+	return result
+}
+
+func trialState(folds []FoldResult) State {
+	states := make([]State, len(folds))
+	for i, fold := range folds {
+		states[i] = fold.State
+	}
+	state := combine(states)
+	if state == Completed {
+		for _, s := range states {
+			if s == Pruned {
+				return Pruned
+			}
+		}
+	}
+	return state
+}
+
+// combine derives the state of a whole from those of its parts: what still
+// moves first, then what went wrong. Pruned parts are as good as completed.
+func combine(parts []State) State {
+	count := map[State]int{}
+	for _, state := range parts {
+		count[state]++
+	}
+	switch open := count[Pending] + count[Paused]; {
+	case count[Running] > 0:
+		return Running
+	case count[Paused] > 0:
+		return Paused
+	case open == len(parts):
+		return Pending
+	case open > 0:
+		return Running
+	case count[Failed] > 0:
+		return Failed
+	case count[Canceled] > 0:
+		return Canceled
+	}
+	return Completed
+}
+
+// summary is the mean and deviation of every metric that all completed folds have.
+func summary(folds []FoldResult) map[string]Stat {
+	values := map[string][]float64{}
+	completed := 0
+	for _, fold := range folds {
+		if fold.State != Completed {
+			continue
+		}
+		completed++
+		for name, score := range fold.Metrics {
+			values[name] = append(values[name], score)
+		}
+	}
+	stats := map[string]Stat{}
+	for name, scores := range values {
+		if len(scores) == completed {
+			stats[name] = stat(scores)
+		}
+	}
+	return stats
+}
+
+func stat(values []float64) Stat {
+	n := float64(len(values))
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	mean := sum / n
+	if n < 2 {
+		return Stat{Mean: mean, Std: math.NaN()}
+	}
+	squares := 0.0
+	for _, v := range values {
+		squares += float64((v - mean) * (v - mean)) // float64: no fused multiply-add, so that all machines agree
+	}
+	return Stat{Mean: mean, Std: math.Sqrt(squares / (n - 1))}
+}
+
+func best(trials []TrialResult, metric Metric) *Best {
+	found, top := -1, 0.0
+	for i, trial := range trials {
+		s, ok := trial.Summary[metric.Name]
+		if trial.State != Completed || !ok || math.IsNaN(s.Mean) {
+			continue
+		}
+		better := s.Mean > top
+		if metric.Goal == "minimize" {
+			better = s.Mean < top
+		}
+		if found < 0 || better {
+			found, top = i, s.Mean
+		}
+	}
+	if found < 0 {
+		return nil
+	}
+	return &Best{Trial: trials[found].Trial}
+}

@@ -1,0 +1,321 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Space is the searched parameters, in the order of the file.
+type Space []Parameter
+
+// Parameter is one searched setting: a list of choices, or a range.
+type Parameter struct {
+	Path         string // dotted path into the sweep file
+	Distribution string // categorical | constant | uniform | log_uniform_values | q_uniform | int_uniform
+	Min, Max, Q  float64
+
+	choices []*yaml.Node // of categorical and constant
+	at      position     // in the file
+}
+
+// The distributions, as W&B names them, and those of W&B's that are not here.
+var (
+	distributions      = []string{"categorical", "constant", "uniform", "log_uniform_values", "q_uniform", "int_uniform"}
+	laterDistributions = []string{
+		"beta", "categorical_w_probabilities", "inv_log_uniform", "inv_log_uniform_values", "log_normal", "log_uniform",
+		"normal", "q_beta", "q_log_normal", "q_log_uniform", "q_log_uniform_values", "q_normal",
+	}
+)
+
+// definition is a parameter as it is written.
+type definition struct {
+	Distribution string    `yaml:"distribution"`
+	Values       rawValues `yaml:"values"`
+	Value        *rawValue `yaml:"value"`
+	Min          *float64  `yaml:"min"`
+	Max          *float64  `yaml:"max"`
+	Q            *float64  `yaml:"q"`
+}
+
+// rawValue keeps a node as it is written, rawValues a list of them.
+type (
+	rawValue  struct{ node *yaml.Node }
+	rawValues struct {
+		nodes []*yaml.Node
+		set   bool
+	}
+)
+
+func (r *rawValue) decodeNode(_ *decoder, n *yaml.Node, _ string) { r.node = n }
+
+func (r *rawValues) decodeNode(d *decoder, n *yaml.Node, field string) {
+	r.set = true
+	if n.Kind != yaml.SequenceNode {
+		d.bad(n, field, "must be a list, but is "+describe(n), "write it in brackets, as [0.1, 0.01]")
+		return
+	}
+	if len(n.Content) == 0 {
+		d.bad(n, field, "is empty, so there is nothing to try", "list at least one value")
+	}
+	seen := map[string]bool{}
+	for _, item := range n.Content {
+		value, err := plainValue(item)
+		if err != nil {
+			d.bad(item, field, "holds a value that "+err.Error(), "")
+			continue
+		}
+		text, _ := json.Marshal(value)
+		if seen[string(text)] {
+			d.bad(item, field, fmt.Sprintf("holds %s twice", text), "each value is tried once")
+		}
+		seen[string(text)] = true
+	}
+	r.nodes = n.Content
+}
+
+// definitionKeys tell a definition from a section with parameters in it. The
+// last few are W&B's for distributions that are not here.
+var definitionKeys = append(childKeys(reflect.TypeFor[definition]()), "mu", "sigma", "probabilities")
+
+// decodeNode reads parameters by dotted path, nested, or nested below
+// "parameters:" as W&B writes it.
+func (s *Space) decodeNode(d *decoder, n *yaml.Node, field string) {
+	s.section(d, n, field, "")
+	for i, p := range *s {
+		for _, other := range (*s)[:i] {
+			if p.Path == other.Path || strings.HasPrefix(p.Path, other.Path+".") || strings.HasPrefix(other.Path, p.Path+".") {
+				d.problems.add(p.at, "parameters."+p.Path, fmt.Sprintf("sets what the parameter %s in line %d sets", other.Path, other.at.line), "keep one of them")
+			}
+		}
+	}
+}
+
+func (s *Space) section(d *decoder, n *yaml.Node, field, prefix string) {
+	if n.Kind != yaml.MappingNode {
+		d.bad(n, field, "must be a mapping, but is "+describe(n), "write training.learning_rate: {values: [0.1, 0.01]}")
+		return
+	}
+	d.keys(n, field, func(key, value *yaml.Node, child string) {
+		path := join(prefix, key.Value)
+		if prefix != "" && key.Value == "parameters" {
+			path = prefix
+		}
+		if value.Kind == yaml.MappingNode && !isDefinition(value) && len(value.Content) > 0 {
+			s.section(d, value, child, path)
+			return
+		}
+		s.parameter(d, key, value, child, path)
+	})
+}
+
+func isDefinition(n *yaml.Node) bool {
+	for _, key := range definitionKeys {
+		if _, value := lookup(n, key); value != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string) {
+	root, _, _ := strings.Cut(path, ".")
+	if !slices.Contains(sections, root) {
+		d.bad(key, field, fmt.Sprintf("%s cannot be searched", path), "parameters are dotted paths below "+list(sections))
+		return
+	}
+	if value.Kind != yaml.MappingNode {
+		d.bad(key, field, "must say what to try, but is "+describe(value), "write {value: x}, {values: [x, y]} or {distribution: uniform, min: a, max: b}")
+		return
+	}
+	before := len(d.problems.list)
+	var def definition
+	d.structure(value, reflect.ValueOf(&def).Elem(), field)
+	if len(d.problems.list) > before {
+		return
+	}
+	p := Parameter{Path: path, at: at(key)}
+	if problem, try := p.define(def); problem != "" {
+		d.bad(key, field, problem, try)
+		return
+	}
+	*s = append(*s, p)
+}
+
+// define checks a definition and takes it over.
+func (p *Parameter) define(def definition) (problem, try string) {
+	p.Distribution = def.Distribution
+	if p.Distribution == "" {
+		p.Distribution = def.implied()
+	}
+	if p.Distribution == "" {
+		return "does not say what to try", "write {value: x}, {values: [x, y]} or {distribution: uniform, min: a, max: b}"
+	}
+	if problem, try, ok := oneOf(p.Distribution, distributions, laterDistributions); !ok {
+		return "the distribution " + problem, try
+	}
+	if problem := def.fits(p.Distribution); problem != "" {
+		return problem, usage(p.Distribution)
+	}
+	switch p.Distribution {
+	case "categorical":
+		p.choices = def.Values.nodes
+		return "", ""
+	case "constant":
+		p.choices = []*yaml.Node{def.Value.node}
+		_, err := plainValue(def.Value.node)
+		if err != nil {
+			return "its value " + err.Error(), ""
+		}
+		return "", ""
+	}
+	p.Min, p.Max = *def.Min, *def.Max
+	if def.Q != nil {
+		p.Q = *def.Q
+	}
+	return p.checkRange()
+}
+
+// implied is the distribution of a definition that names none, as in W&B.
+func (def definition) implied() string {
+	switch {
+	case def.Values.set:
+		return "categorical"
+	case def.Value != nil:
+		return "constant"
+	case def.Min == nil || def.Max == nil:
+		return ""
+	case def.Q != nil:
+		return "q_uniform"
+	case whole(*def.Min) && whole(*def.Max):
+		return "int_uniform"
+	}
+	return "uniform"
+}
+
+// fits finds a key that the distribution lacks or does not use.
+func (def definition) fits(distribution string) string {
+	given := map[string]bool{
+		"values": def.Values.set, "value": def.Value != nil, "min": def.Min != nil, "max": def.Max != nil, "q": def.Q != nil,
+	}
+	wanted := map[string][]string{
+		"categorical": {"values"}, "constant": {"value"}, "q_uniform": {"min", "max", "q"},
+		"uniform": {"min", "max"}, "log_uniform_values": {"min", "max"}, "int_uniform": {"min", "max"},
+	}[distribution]
+	for _, key := range []string{"values", "value", "min", "max", "q"} {
+		switch want := slices.Contains(wanted, key); {
+		case want && !given[key]:
+			return fmt.Sprintf("the distribution %s needs %s", distribution, key)
+		case !want && given[key]:
+			return fmt.Sprintf("the distribution %s does not use %s", distribution, key)
+		}
+	}
+	return ""
+}
+
+func usage(distribution string) string {
+	switch distribution {
+	case "categorical":
+		return "write {values: [x, y]}"
+	case "constant":
+		return "write {value: x}"
+	case "q_uniform":
+		return "write {distribution: q_uniform, min: a, max: b, q: step}"
+	}
+	return fmt.Sprintf("write {distribution: %s, min: a, max: b}", distribution)
+}
+
+func (p *Parameter) checkRange() (problem, try string) {
+	switch {
+	case p.Min >= p.Max:
+		return fmt.Sprintf("min %v is not below max %v", p.Min, p.Max), ""
+	case p.Distribution == "log_uniform_values" && p.Min <= 0:
+		return fmt.Sprintf("min is %v, but on a logarithmic scale it must be above 0", p.Min), ""
+	case p.Distribution == "int_uniform" && !(whole(p.Min) && whole(p.Max)):
+		return "min and max must be whole numbers", "use uniform for a range of all numbers"
+	case p.Distribution == "q_uniform" && p.Q <= 0:
+		return fmt.Sprintf("q is %v, but a step is above 0", p.Q), ""
+	case p.Distribution == "q_uniform" && p.size() < 1:
+		return fmt.Sprintf("no multiple of q lies between %v and %v", p.Min, p.Max), ""
+	case p.Distribution == "q_uniform" && math.Max(math.Abs(p.Min), math.Abs(p.Max))/p.Q > 1<<53,
+		math.Max(math.Abs(p.Min), math.Abs(p.Max)) > 1<<53 && p.Distribution == "int_uniform":
+		return "the range has more than 2^53 steps", ""
+	}
+	return "", ""
+}
+
+// size is how many values the parameter can take, +Inf for a continuous range.
+func (p *Parameter) size() float64 {
+	switch p.Distribution {
+	case "categorical", "constant":
+		return float64(len(p.choices))
+	case "int_uniform":
+		return p.Max - p.Min + 1
+	case "q_uniform":
+		first, last := p.steps()
+		return last - first + 1
+	}
+	return math.Inf(1)
+}
+
+// steps are the first and last multiple of q in the range; the tolerance is for
+// bounds that are multiples but for rounding.
+func (p *Parameter) steps() (first, last float64) {
+	const tolerance = 1e-9
+	return math.Ceil(p.Min/p.Q - tolerance), math.Floor(p.Max/p.Q + tolerance)
+}
+
+// choice is value number i of a parameter with finitely many.
+func (p *Parameter) choice(i int) *yaml.Node {
+	switch p.Distribution {
+	case "int_uniform":
+		return numberNode(p.Min+float64(i), "!!int")
+	case "q_uniform":
+		first, _ := p.steps()
+		return numberNode(significant((first+float64(i))*p.Q, 12), "")
+	}
+	return p.choices[i]
+}
+
+// between is the value at a share u in [0, 1) of a continuous range. Six digits
+// are plenty, read well, and hide that math.Log and math.Exp may differ in the
+// last bit between processors.
+func (p *Parameter) between(u float64) *yaml.Node {
+	var x float64
+	if p.Distribution == "log_uniform_values" {
+		low, high := math.Log(p.Min), math.Log(p.Max)
+		x = math.Exp(low + float64(u*(high-low)))
+	} else {
+		x = p.Min + float64(u*(p.Max-p.Min))
+	}
+	return numberNode(min(max(significant(x, 6), p.Min), p.Max), "")
+}
+
+// numberNode writes a number so that it reads back as the same. Whole numbers
+// are integers, so that they also fit settings that count.
+func numberNode(x float64, tag string) *yaml.Node {
+	text := strconv.FormatFloat(x, 'g', -1, 64)
+	if tag == "" {
+		tag = "!!float"
+	}
+	if whole(x) && math.Abs(x) <= 1<<53 {
+		text, tag = strconv.FormatInt(int64(x), 10), "!!int"
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+}
+
+func significant(x float64, digits int) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', digits, 64), 64)
+	if err != nil { // rounded up beyond the largest number
+		return x
+	}
+	return rounded
+}
+
+func whole(x float64) bool { return x == math.Trunc(x) }

@@ -1,0 +1,341 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// What this version runs, and what the language has beyond it.
+var (
+	methods         = []string{"grid", "random"}
+	laterMethods    = []string{"sobol", "tpe", "bayes"}
+	losses          = []string{"softmax"}
+	laterLosses     = []string{"hinge", "squared_hinge"}
+	optimizers      = []string{"sgd", "nesterov"}
+	laterOptimizers = []string{"adam", "adamw", "adagrad", "adadelta", "rmsprop", "lars", "lamb"}
+	metrics         = []string{"accuracy", "loss", "f1", "auc"}
+	laterMetrics    = []string{"precision", "recall", "top5", "ece"}
+	goals           = []string{"maximize", "minimize"}
+	channels        = []string{"rgb", "bgr", "grey"}
+	devices         = []string{"any", "cpu", "cuda"}
+	laterDevices    = []string{"rocm", "directml", "coreml", "openvino", "tensorrt"}
+	onBad           = []string{"error", "skip"}
+	policies        = []string{"fixed", "step", "multistep", "exp", "poly", "cosine"}
+	laterPolicies   = []string{"inv", "sigmoid", "one_cycle", "plateau"}
+)
+
+// policyKeys are the keys that each policy needs and may have.
+var policyKeys = map[string]struct{ needs, may []string }{
+	"fixed":     {},
+	"step":      {needs: []string{"every_epochs"}, may: []string{"gamma"}},
+	"multistep": {needs: []string{"epochs"}, may: []string{"gamma"}},
+	"exp":       {needs: []string{"gamma"}},
+	"poly":      {may: []string{"power"}},
+	"cosine":    {},
+}
+
+// checker holds a decoded file against the rules.
+type checker struct {
+	problems  *problems
+	positions map[string]position
+}
+
+// bad records a problem with a field, unless the field could not be read in the
+// first place.
+func (c *checker) bad(field, problem, try string) {
+	for _, p := range c.problems.list {
+		if p.Field == field || strings.HasPrefix(p.Field, field+".") {
+			return
+		}
+	}
+	c.problems.add(nearestPosition(c.positions, field), field, problem, try)
+}
+
+func (c *checker) set(field string) bool {
+	_, ok := c.positions[field]
+	return ok
+}
+
+// word checks a setting that is one of a few words.
+func (c *checker) word(field, word string, supported, later []string) {
+	if problem, try, ok := oneOf(word, supported, later); !ok {
+		c.bad(field, problem, try)
+	}
+}
+
+// count checks a whole number against its bounds.
+func (c *checker) count(field string, n, least, most int) {
+	if n < least || n > most {
+		c.bad(field, fmt.Sprintf("must be from %d to %d, but is %d", least, most, n), "")
+	}
+}
+
+func (c *checker) require(field string) {
+	if !c.set(field) {
+		c.bad(field, "is required", "")
+	}
+}
+
+// sweep checks what all trials share.
+func (c *checker) sweep(doc *document) {
+	c.require("name")
+	if name := doc.Name; c.set("name") && (strings.TrimSpace(name) == "" || len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl)) {
+		c.bad("name", "must be one line of 1 to 100 characters", "")
+	}
+	c.dataset(doc)
+	c.crossValidation(doc)
+	c.word("method", doc.Method, methods, laterMethods)
+	if c.set("run_cap") {
+		c.count("run_cap", doc.RunCap, 1, maxRunCap)
+	}
+	c.word("metric.goal", doc.Metric.Goal, goals, nil)
+	if c.set("metric.goal") && slices.Contains(metrics, doc.Metric.Name) && slices.Contains(goals, doc.Metric.Goal) && doc.Metric.Goal != goalOf(doc.Metric.Name) {
+		c.bad("metric.goal", fmt.Sprintf("to %s %s would pick the worst trial", doc.Metric.Goal, doc.Metric.Name), "write goal: "+goalOf(doc.Metric.Name))
+	}
+	c.word("resources.device", doc.Resources.Device, devices, laterDevices)
+	if doc.Resources.SlotsPerTrial != 1 {
+		c.bad("resources.slots_per_trial", fmt.Sprintf("is %d, but this version trains a job on one slot", doc.Resources.SlotsPerTrial), "write 1 or remove it")
+	}
+	c.count("resources.priority", doc.Resources.Priority, 1, 99)
+	c.count("resources.max_restarts", doc.Resources.MaxRestarts, 0, 100)
+	c.count("checkpoints.every_epochs", doc.Checkpoints.EveryEpochs, 0, 100_000)
+	c.count("checkpoints.save_trial_best", doc.Checkpoints.SaveTrialBest, 0, 100)
+	c.count("checkpoints.save_trial_latest", doc.Checkpoints.SaveTrialLatest, 1, 100)
+	c.overridden(doc)
+}
+
+// overridden finds overrides that the search would undo.
+func (c *checker) overridden(doc *document) {
+	for i, o := range c.problems.overrides {
+		for _, p := range doc.Parameters {
+			if o.Key == p.Path || strings.HasPrefix(o.Key, p.Path+".") {
+				c.problems.add(position{line: -1 - i}, o.Key, fmt.Sprintf("has no effect: the sweep searches it (line %d)", p.at.line),
+					"change it under parameters in the file")
+			}
+		}
+	}
+}
+
+func (c *checker) dataset(doc *document) {
+	c.require("dataset.path")
+	for field, value := range map[string]string{"dataset.path": doc.Dataset.Path, "dataset.root": doc.Dataset.Root, "dataset.folds": doc.Dataset.Folds} {
+		switch {
+		case c.set(field) && strings.TrimSpace(value) == "":
+			c.bad(field, "is empty", "name a folder or file")
+		case strings.Contains(value, "://"):
+			c.bad(field, fmt.Sprintf("%q is an address, but this version reads data sets from disk", value), "name a folder or a manifest file")
+		}
+	}
+	c.word("dataset.on_bad", doc.Dataset.OnBad, onBad, nil)
+	for field, patterns := range map[string][]string{"dataset.include": doc.Dataset.Include, "dataset.exclude": doc.Dataset.Exclude} {
+		for i, pattern := range patterns {
+			if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+				c.bad(fmt.Sprintf("%s.%d", field, i), fmt.Sprintf("%q is not a pattern for file names", pattern), "* stands for any characters but /, ? for one, [ab] for one of a and b")
+			}
+		}
+	}
+}
+
+func (c *checker) crossValidation(doc *document) {
+	if doc.Dataset.Folds != "" && c.set("cross_validation") {
+		c.bad("cross_validation", "contradicts dataset.folds, which gives the folds", "remove one of them")
+		return
+	}
+	c.count("cross_validation.folds", doc.CrossValidation.Folds, 2, 1000)
+	c.count("cross_validation.repeats", doc.CrossValidation.Repeats, 1, 100)
+}
+
+// config checks one trial's settings.
+func (c *checker) config(doc *document) {
+	for _, field := range required {
+		if root, _, _ := strings.Cut(field, "."); slices.Contains(sections, root) {
+			c.require(field)
+		}
+	}
+	c.model(doc.Model)
+	c.preprocessing(doc.Preprocessing)
+	c.training(doc.Training)
+	c.policy(doc.Training)
+	c.evaluation(doc)
+}
+
+func (c *checker) model(m Model) {
+	if scheme, _, ok := strings.Cut(m.Base, "://"); ok {
+		c.bad("model.base", fmt.Sprintf("%q: this version does not read models from %s", m.Base, scheme), "name a file or builtin:NAME")
+	}
+	if c.set("model.base") && (strings.TrimSpace(m.Base) == "" || m.Base == "builtin:") {
+		c.bad("model.base", "names no model", "name an .onnx file or builtin:NAME")
+	}
+	for i, step := range m.Surgery {
+		c.step(fmt.Sprintf("model.surgery.%d", i), step)
+	}
+}
+
+func (c *checker) step(field string, step Step) {
+	kinds := 0
+	for _, key := range []string{"cut_after", "append", "replace", "freeze"} {
+		if c.set(join(field, key)) {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		c.bad(field, fmt.Sprintf("names %d things to do", kinds), "each step is exactly one of cut_after, append, replace, freeze")
+	}
+	for key, value := range map[string]string{"cut_after": step.CutAfter, "freeze": step.Freeze} {
+		if c.set(join(field, key)) && value == "" {
+			c.bad(join(field, key), "is empty", "name a layer as `orchestrator model inspect` prints it")
+		}
+	}
+	if _, err := path.Match(step.Freeze, ""); err != nil {
+		c.bad(join(field, "freeze"), fmt.Sprintf("%q is not a pattern for names", step.Freeze), "* stands for any characters, ? for one, [ab] for one of a and b")
+	}
+	if step.Append != nil {
+		c.layer(join(field, "append"), *step.Append)
+	}
+	if step.Replace != nil {
+		c.layer(join(field, "replace"), *step.Replace)
+	}
+}
+
+func (c *checker) layer(field string, layer Layer) {
+	if layer.Name == "" {
+		c.bad(join(field, "name"), "is required", "name the layer")
+	}
+	if !c.set(join(field, "outputs")) {
+		c.bad(join(field, "outputs"), "is required", "for the last layer: the number of classes")
+	} else {
+		c.count(join(field, "outputs"), layer.Outputs, 1, 1_000_000)
+	}
+	init := join(field, "init")
+	var fillers []string
+	for _, key := range []string{"gaussian", "xavier", "msra", "constant"} {
+		if c.set(join(init, key)) {
+			fillers = append(fillers, key)
+		}
+	}
+	if len(fillers) > 1 {
+		c.bad(init, "names several fillers: "+list(fillers), "keep one of them")
+	}
+	if c.set(join(init, "gaussian")) && layer.Init.Gaussian <= 0 {
+		c.bad(join(init, "gaussian"), fmt.Sprintf("is a standard deviation and must be above 0, but is %v", layer.Init.Gaussian), "")
+	}
+}
+
+func (c *checker) preprocessing(p Preprocessing) {
+	const largest = 4096
+	shortest := largest
+	for i, side := range p.Resize {
+		if side < 1 || side > largest {
+			c.bad("preprocessing.resize", fmt.Sprintf("must be from 1 to %d pixels, but is %d", largest, side), "")
+		}
+		shortest = min(shortest, p.Resize[i])
+	}
+	if p.Crop < 0 || p.Crop > shortest {
+		c.bad("preprocessing.crop", fmt.Sprintf("must be from 0 (none) to the %d pixels that preprocessing.resize leaves, but is %d", shortest, p.Crop), "")
+	}
+	c.word("preprocessing.channels", p.Channels, channels, nil)
+	planes := 3
+	if p.Channels == "grey" {
+		planes = 1
+	}
+	for field, values := range map[string][]float64{"preprocessing.mean": p.Mean, "preprocessing.std": p.Std} {
+		if c.set(field) && len(values) != planes {
+			c.bad(field, fmt.Sprintf("has %d numbers, but channels: %s has %d", len(values), p.Channels, planes), "write one number per channel, in the order of preprocessing.channels")
+		}
+		for _, v := range values {
+			if v < 0 || v > 255 || v == 0 && field == "preprocessing.std" {
+				c.bad(field, fmt.Sprintf("holds %v, but pixels are from 0 to 255", v), "multiply values for pixels from 0 to 1 by 255")
+			}
+		}
+	}
+	if p.Scale <= 0 {
+		c.bad("preprocessing.scale", fmt.Sprintf("must be above 0, but is %v", p.Scale), "")
+	}
+}
+
+func (c *checker) training(t Training) {
+	c.word("training.loss", t.Loss, losses, laterLosses)
+	c.word("training.optimizer", t.Optimizer, optimizers, laterOptimizers)
+	if t.LearningRate <= 0 || t.LearningRate > 100 {
+		c.bad("training.learning_rate", fmt.Sprintf("must be above 0 and at most 100, but is %v", t.LearningRate), "")
+	}
+	if t.Momentum < 0 || t.Momentum >= 1 {
+		c.bad("training.momentum", fmt.Sprintf("must be at least 0 and below 1, but is %v", t.Momentum), "")
+	}
+	if t.Optimizer == "nesterov" && t.Momentum == 0 {
+		c.bad("training.momentum", "is 0, but optimizer nesterov looks ahead along the momentum", "set a momentum above 0 or optimizer: sgd")
+	}
+	if t.WeightDecay < 0 || t.WeightDecay > 1 {
+		c.bad("training.weight_decay", fmt.Sprintf("must be from 0 to 1, but is %v", t.WeightDecay), "")
+	}
+	if c.set("training.epochs") {
+		c.count("training.epochs", t.Epochs, 1, 100_000)
+	}
+	c.count("training.batch_size", t.BatchSize, 1, 65_536)
+	if c.set("training.micro_batch_size") && (t.MicroBatchSize < 1 || t.MicroBatchSize > t.BatchSize || t.BatchSize%t.MicroBatchSize != 0) {
+		c.bad("training.micro_batch_size", fmt.Sprintf("must divide training.batch_size (%d), but is %d", t.BatchSize, t.MicroBatchSize), "")
+	}
+	c.count("training.threads", t.Threads, 1, 256)
+}
+
+func (c *checker) policy(t Training) {
+	const field = "training.lr_policy"
+	p := t.Policy
+	c.word(field+".policy", p.Policy, policies, laterPolicies)
+	keys, known := policyKeys[p.Policy]
+	if !known {
+		return
+	}
+	for _, key := range keys.needs {
+		if !c.set(join(field, key)) {
+			c.bad(join(field, key), fmt.Sprintf("is required with policy: %s", p.Policy), "")
+		}
+	}
+	for _, key := range []string{"every_epochs", "epochs", "gamma", "power"} {
+		if c.set(join(field, key)) && !slices.Contains(keys.needs, key) && !slices.Contains(keys.may, key) {
+			c.bad(join(field, key), fmt.Sprintf("is not used by policy: %s", p.Policy), "remove it or choose another policy")
+		}
+	}
+	if c.set(field + ".every_epochs") {
+		c.count(field+".every_epochs", p.EveryEpochs, 1, 100_000)
+	}
+	for i, epoch := range p.Epochs {
+		if epoch < 1 || i > 0 && epoch <= p.Epochs[i-1] {
+			c.bad(field+".epochs", fmt.Sprintf("must be ascending from 1, but holds %v", p.Epochs), "")
+		}
+	}
+	if c.set(field+".epochs") && len(p.Epochs) == 0 {
+		c.bad(field+".epochs", "is empty", "list the epochs after which the rate changes, as [5, 7]")
+	}
+	if c.set(field+".gamma") && (p.Gamma <= 0 || p.Gamma > 10) {
+		c.bad(field+".gamma", fmt.Sprintf("must be above 0 and at most 10, but is %v", p.Gamma), "")
+	}
+	if c.set(field+".power") && (p.Power <= 0 || p.Power > 100) {
+		c.bad(field+".power", fmt.Sprintf("must be above 0 and at most 100, but is %v", p.Power), "")
+	}
+	if p.WarmUp < 0 || p.WarmUp > max(t.Epochs, 0) {
+		c.bad(field+".warm_up", fmt.Sprintf("must be from 0 to training.epochs (%d), but is %d", t.Epochs, p.WarmUp), "")
+	}
+}
+
+func (c *checker) evaluation(doc *document) {
+	e := doc.Evaluation
+	if len(e.Metrics) == 0 {
+		c.bad("evaluation.metrics", "is empty", "supported: "+list(metrics))
+	}
+	for i, name := range e.Metrics {
+		c.word(fmt.Sprintf("evaluation.metrics.%d", i), name, metrics, laterMetrics)
+		if slices.Contains(e.Metrics[:i], name) {
+			c.bad("evaluation.metrics", fmt.Sprintf("holds %s twice", name), "")
+		}
+	}
+	if !slices.Contains(e.Metrics, doc.Metric.Name) {
+		c.bad("metric.name", fmt.Sprintf("%q is not among evaluation.metrics (%s)", doc.Metric.Name, list(e.Metrics)), "add it there or rank the trials by one of them")
+	}
+	if c.set("evaluation.batch_size") {
+		c.count("evaluation.batch_size", e.BatchSize, 1, 65_536)
+	}
+}
