@@ -1,0 +1,30 @@
+package compile
+
+import (
+	"fmt"
+
+	"orchestrator/trainer/onnx"
+)
+
+// Eval compiles the network as it is used: Dropout does nothing,
+// BatchNormalization uses its running statistics. Every parameter and running
+// statistic is an input.
+func Eval(model *onnx.Graph, o Options) (*Program, error) {
+	n, err := newNetwork("eval", model, o, false)
+	if err != nil {
+		return nil, err
+	}
+	x := n.images()
+	n.declareState()
+	if err := n.forward(x); err != nil {
+		return nil, err
+	}
+	n.Output("logits", n.logits)
+	n.Output("probabilities", n.Op("Softmax", onnx.Attrs{"axis": int64(1)}, n.logits))
+	g, err := n.Graph()
+	if err != nil {
+		return nil, fmt.Errorf("evaluation graph: %w", err)
+	}
+	nameOutputs(g)
+	return &Program{Graph: g, State: n.state}, nil
+}

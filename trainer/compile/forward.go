@@ -1,0 +1,259 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"orchestrator/trainer/onnx"
+)
+
+// network is a classifier written into a Builder with its batch size fixed.
+type network struct {
+	*onnx.Builder
+	o        Options
+	model    *onnx.Graph // pruned to what the logits need, ends in them
+	training bool
+	masks    []Mask
+	state    []Slot
+	values   map[string]onnx.Value // the graph inputs that hold initializers, by initializer
+	moved    map[string]onnx.Value // new running statistics, by initializer
+	logits   onnx.Value            // [N, classes]
+}
+
+// newNetwork declares the inputs that come before the state and finds the end
+// of the network; forward writes it.
+func newNetwork(name string, model *onnx.Graph, o Options, training bool) (*network, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	end, err := findLogits(model, o.Logits)
+	if err != nil {
+		return nil, err
+	}
+	cut := model.Clone()
+	cut.Outputs = []onnx.Value{end}
+	cut.Prune()
+	renameReserved(cut)
+	if len(cut.Inputs) != 1 {
+		return nil, fmt.Errorf("network %q has %d inputs; a classifier has one, the pictures", model.Name, len(cut.Inputs))
+	}
+	return &network{
+		Builder: onnx.NewBuilder(name), o: o, model: cut, training: training,
+		values: map[string]onnx.Value{}, moved: map[string]onnx.Value{},
+	}, nil
+}
+
+// images declares the picture input and returns it as the network wants it.
+func (n *network) images() onnx.Value {
+	shape := []int{n.o.Batch, n.o.Channels, n.o.Height, n.o.Width}
+	if n.o.FloatInput {
+		return n.Input("images", onnx.Float, shape...)
+	}
+	x := n.Input("images", onnx.Uint8, shape...)
+	defer n.Scope("normalise")()
+	x = n.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, x)
+	if notAll(n.o.Mean, 0) {
+		x = n.Op("Sub", nil, x, n.perChannel(n.o.Mean))
+	}
+	if notAll(n.o.Scale, 1) {
+		x = n.Op("Mul", nil, x, n.perChannel(n.o.Scale))
+	}
+	return x
+}
+
+func (n *network) perChannel(xs []float32) onnx.Value {
+	return n.Const(onnx.Floats(xs, 1, len(xs), 1, 1))
+}
+
+func notAll(xs []float32, x float32) bool {
+	return slices.ContainsFunc(xs, func(v float32) bool { return v != x })
+}
+
+// declareMasks declares one input for each Dropout, of the shape of what it
+// multiplies. That is known only when the network has been written, after its
+// inputs: so it is written once more, to be thrown away.
+func (n *network) declareMasks() error {
+	dry := onnx.NewBuilder("shapes")
+	in := n.model.Inputs[0]
+	images := dry.Input(in.Name, onnx.Float, n.o.Batch, n.o.Channels, n.o.Height, n.o.Width)
+	dry.Replay(n.model, map[string]onnx.Value{in.Name: images})
+	if err := dry.Err(); err != nil {
+		return err
+	}
+	for _, node := range n.model.Nodes {
+		if node.Op != "Dropout" {
+			continue
+		}
+		m := Mask{Input: "mask:" + node.Name, Ratio: n.dropoutRatio(node), Shape: dry.Named(node.Inputs[0]).Shape}
+		n.Input(m.Input, onnx.Float, m.Shape...)
+		n.masks = append(n.masks, m)
+	}
+	return n.Err()
+}
+
+// dropoutRatio is the constant second input, by default one half.
+func (n *network) dropoutRatio(node *onnx.Node) float64 {
+	if len(node.Inputs) < 2 || node.Inputs[1] == "" {
+		return 0.5
+	}
+	t := n.model.Initializer(node.Inputs[1])
+	if t == nil || t.Type != onnx.Float || len(t.F32()) != 1 {
+		n.Fail("Dropout %q: its ratio is not a constant", node.Name)
+		return 0
+	}
+	return float64(t.F32()[0])
+}
+
+// declareState declares an input for every parameter and running statistic, in
+// the order in which the nodes use them first.
+func (n *network) declareState() {
+	statistics := map[string]bool{}
+	for _, node := range n.model.Nodes {
+		if node.Op == "BatchNormalization" && len(node.Inputs) > 4 {
+			statistics[node.Inputs[3]], statistics[node.Inputs[4]] = true, true
+		}
+	}
+	for _, node := range n.model.Nodes {
+		for _, in := range node.Inputs {
+			t := n.model.Initializer(in)
+			if _, done := n.values[in]; done || t == nil || !t.Param && !statistics[in] {
+				continue
+			}
+			n.declare(t)
+		}
+	}
+}
+
+// declareTrained declares the inputs of the trained parameters alone.
+func (n *network) declareTrained() {
+	for _, node := range n.model.Nodes {
+		for _, in := range node.Inputs {
+			if _, done := n.values[in]; done || !n.trains(in) {
+				continue
+			}
+			n.declare(n.model.Initializer(in))
+		}
+	}
+}
+
+func (n *network) declare(t *onnx.Tensor) {
+	slot := Slot{Name: "param:" + t.Name, Param: t.Name, Shape: t.Shape}
+	n.state = append(n.state, slot)
+	n.values[t.Name] = n.Input(slot.Name, t.Type, t.Shape...)
+}
+
+// trains tells whether an initializer is a parameter with a learning rate.
+func (n *network) trains(name string) bool {
+	t := n.model.Initializer(name)
+	return t != nil && t.Param && n.o.rates(name).LR != 0
+}
+
+// trained are the names of the parameters to be updated, in the state's order.
+func (n *network) trained() []string {
+	var names []string
+	for _, s := range n.state {
+		if n.trains(s.Param) {
+			names = append(names, s.Param)
+		}
+	}
+	return names
+}
+
+// forward writes the network and leaves the logits as [N, classes].
+func (n *network) forward(images onnx.Value) error {
+	body := n.model
+	if n.training {
+		body = n.forTraining()
+	}
+	bind := map[string]onnx.Value{body.Inputs[0].Name: images}
+	for name, v := range n.values {
+		bind[name] = v
+	}
+	for _, m := range n.masks {
+		bind[m.Input] = n.Named(m.Input)
+	}
+	outs := n.Replay(body, bind)
+	if err := n.Err(); err != nil {
+		return err
+	}
+	n.moveStatistics(body)
+	return n.flattenLogits(outs[0])
+}
+
+// forTraining is the model with its training behaviour: Dropout as a product
+// with its mask, BatchNormalization with the statistics of the mini-batch,
+// MaxPool with the positions of its maxima.
+func (n *network) forTraining() *onnx.Graph {
+	g := n.model.Clone()
+	reached := n.reached()
+	for _, node := range g.Nodes {
+		switch node.Op {
+		case "Dropout":
+			node.Op, node.Attrs = "Mul", nil
+			node.Inputs = []string{node.Inputs[0], "mask:" + node.Name}
+			node.Outputs = node.Outputs[:1]
+		case "BatchNormalization":
+			if n.trains(node.Inputs[1]) || n.trains(node.Inputs[2]) {
+				// With momentum 0 the "running" statistics are the batch's own.
+				node.Attrs["training_mode"], node.Attrs["momentum"] = int64(1), float32(0)
+				node.Outputs = []string{node.Outputs[0], node.Name + ".mean", node.Name + ".variance"}
+			}
+		case "MaxPool":
+			if len(node.Outputs) == 1 && reached[node.Inputs[0]] {
+				node.Outputs = append(node.Outputs, node.Name+".positions")
+			}
+		}
+	}
+	return g
+}
+
+// reached are the values that depend on a trained parameter.
+func (n *network) reached() map[string]bool {
+	reached := map[string]bool{}
+	for _, node := range n.model.Nodes {
+		if slices.ContainsFunc(node.Inputs, func(in string) bool { return reached[in] || n.trains(in) }) {
+			for _, out := range node.Outputs {
+				reached[out] = true
+			}
+		}
+	}
+	return reached
+}
+
+// moveStatistics writes running' = momentum·running + (1 - momentum)·batch for
+// each BatchNormalization that trains; body is what forTraining made.
+func (n *network) moveStatistics(body *onnx.Graph) {
+	for i, node := range body.Nodes {
+		if node.Op != "BatchNormalization" || node.Int("training_mode", 0) == 0 {
+			continue
+		}
+		momentum := n.model.Nodes[i].Float("momentum", 0.9)
+		end := n.Scope("statistics/" + node.Name)
+		for k := range 2 {
+			running, batch := node.Inputs[3+k], n.Named(node.Outputs[1+k])
+			kept := n.Op("Mul", nil, n.values[running], n.Scalar(momentum))
+			n.moved[running] = n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum)))
+		}
+		end()
+	}
+}
+
+// flattenLogits brings [N,C] or [N,C,1,1] to [N,C] and compares C with the
+// number of classes.
+func (n *network) flattenLogits(v onnx.Value) error {
+	if v.Rank() < 2 || v.Shape[0] != n.o.Batch || v.Size() != n.o.Batch*v.Shape[1] {
+		return &OutputError{Value: v.Name, Reason: fmt.Sprintf("shape %v is not a row of class scores per picture ([%d, classes])", v.Shape, n.o.Batch)}
+	}
+	if n.o.Classes == 0 {
+		n.o.Classes = v.Shape[1]
+	}
+	if v.Shape[1] != n.o.Classes {
+		return &OutputError{Value: v.Name, Classes: n.o.Classes, Reason: fmt.Sprintf("%d outputs, but the data set has %d classes", v.Shape[1], n.o.Classes)}
+	}
+	n.logits = v
+	if v.Rank() > 2 {
+		n.logits = n.Op("Reshape", nil, v, n.Ints(n.o.Batch, n.o.Classes))
+	}
+	return n.Err()
+}

@@ -1,0 +1,92 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"orchestrator/trainer/onnx"
+)
+
+// OutputError says that a network's output cannot be trained on.
+type OutputError struct {
+	Value   string // the network's value
+	Classes int    // wanted; 0 where that is not what is wrong
+	Reason  string
+}
+
+func (e *OutputError) Error() string {
+	return fmt.Sprintf("the network's output %q: %s", e.Value, e.Reason)
+}
+
+// Hint says what a user can do about it.
+func (e *OutputError) Hint() string {
+	if e.Classes > 0 {
+		return fmt.Sprintf("replace the last layer by one with %d outputs (model.surgery: replace)", e.Classes)
+	}
+	return "cut the network after the layer that scores the classes (model.surgery: cut_after)"
+}
+
+// ExitCode marks the error as one of the input.
+func (e *OutputError) ExitCode() int { return 2 }
+
+// passive operators change the shape of the scores only; a final Softmax may
+// stand before them.
+var passive = map[string]bool{"Identity": true, "Flatten": true, "Reshape": true, "Squeeze": true}
+
+// findLogits is the value that the loss is taken from: the one of that name,
+// or the input of a final Softmax or LogSoftmax, or else the output.
+func findLogits(model *onnx.Graph, name string) (onnx.Value, error) {
+	if name != "" {
+		if producer(model, name) == nil {
+			return onnx.Value{}, &OutputError{Value: name, Reason: "no node computes it"}
+		}
+		return onnx.Value{Name: name, Type: onnx.Float}, nil
+	}
+	if len(model.Outputs) != 1 {
+		return onnx.Value{}, fmt.Errorf("network %q has %d outputs; a classifier has one", model.Name, len(model.Outputs))
+	}
+	out := model.Outputs[0]
+	n := producer(model, out.Name)
+	for n != nil && passive[n.Op] {
+		n = producer(model, n.Inputs[0])
+	}
+	if n != nil && (n.Op == "Softmax" || n.Op == "LogSoftmax") {
+		return onnx.Value{Name: n.Inputs[0], Type: out.Type}, nil
+	}
+	return out, nil
+}
+
+// producer is the node that computes a value, or nil.
+func producer(g *onnx.Graph, value string) *onnx.Node {
+	i := slices.IndexFunc(g.Nodes, func(n *onnx.Node) bool { return slices.Contains(n.Outputs, value) })
+	if i < 0 {
+		return nil
+	}
+	return g.Nodes[i]
+}
+
+// reserved are the names that programs give their own inputs and outputs.
+var reserved = []string{"images", "labels", "weights", "learning_rate", "loss", "logits", "probabilities"}
+
+// renameReserved gives the network's values that have a reserved name another.
+func renameReserved(g *onnx.Graph) {
+	rename := map[string]string{}
+	for _, n := range g.Nodes {
+		for i, out := range n.Outputs {
+			if slices.Contains(reserved, out) {
+				rename[out] = "network/" + out
+				n.Outputs[i] = rename[out]
+			}
+		}
+		for i, in := range n.Inputs {
+			if to, ok := rename[in]; ok {
+				n.Inputs[i] = to
+			}
+		}
+	}
+	for i, o := range g.Outputs {
+		if to, ok := rename[o.Name]; ok {
+			g.Outputs[i].Name = to
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// withDefaults fills in what was left out and refuses what cannot be compiled.
+func (o Options) withDefaults() (Options, error) {
+	if o.Batch < 1 || o.Channels < 1 || o.Height < 1 || o.Width < 1 {
+		return o, fmt.Errorf("compile: pictures [%d,%d,%d,%d]: every dimension must be positive", o.Batch, o.Channels, o.Height, o.Width)
+	}
+	o.Loss, o.Optimizer = cmp.Or(o.Loss, "softmax"), cmp.Or(o.Optimizer, "sgd")
+	if o.Loss != "softmax" {
+		return o, fmt.Errorf("compile: there is no loss %q; use softmax", o.Loss)
+	}
+	if o.Mean == nil {
+		o.Mean = make([]float32, o.Channels)
+	}
+	if o.Scale == nil {
+		o.Scale = slices.Repeat([]float32{1}, o.Channels)
+	}
+	if len(o.Mean) != o.Channels || len(o.Scale) != o.Channels {
+		return o, fmt.Errorf("compile: %d means and %d scales for %d channels", len(o.Mean), len(o.Scale), o.Channels)
+	}
+	return o, nil
+}
+
+// rates are the multipliers of a parameter.
+func (o Options) rates(param string) Rates {
+	if r, ok := o.Rates[param]; ok {
+		return r
+	}
+	return Rates{LR: 1, Decay: 1}
+}

@@ -1,0 +1,252 @@
+package compile
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"orchestrator/trainer/autodiff"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
+)
+
+// Train compiles a whole training step: forward, loss, backward, update.
+//
+// An output that does not fit the classes gives an *OutputError, an operator
+// that cannot be trained through an *autodiff.UnsupportedError.
+func Train(model *onnx.Graph, o Options) (*Program, error) {
+	rule, err := optim.Lookup(cmp.Or(o.Optimizer, "sgd"))
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStep("train", model, o, true)
+	if err != nil {
+		return nil, err
+	}
+	optimizer := s.declareOptimizer(rule)
+	if err := s.differentiate(); err != nil {
+		return nil, err
+	}
+	s.update(rule, optimizer)
+	return s.finish()
+}
+
+// Accumulate compiles the part of a training step that is done for each
+// micro-batch: forward, loss, backward, and the sum of the gradients.
+func Accumulate(model *onnx.Graph, o Options) (*Program, error) {
+	s, err := newStep("accumulate", model, o, false)
+	if err != nil {
+		return nil, err
+	}
+	s.declareSums()
+	if err := s.differentiate(); err != nil {
+		return nil, err
+	}
+	for _, name := range s.trained() {
+		s.next["acc:"+name] = s.Op("Add", nil, s.Named("acc:"+name), s.gradients[name])
+	}
+	return s.finish()
+}
+
+// Apply compiles the rest of a training step: the update of the parameters with
+// the sums of the gradients.
+func Apply(model *onnx.Graph, o Options) (*Program, error) {
+	rule, err := optim.Lookup(cmp.Or(o.Optimizer, "sgd"))
+	if err != nil {
+		return nil, err
+	}
+	n, err := newNetwork("apply", model, o, true)
+	if err != nil {
+		return nil, err
+	}
+	s := &step{network: n, next: map[string]onnx.Value{}, gradients: map[string]onnx.Value{}}
+	s.rate = s.Input("learning_rate", onnx.Float)
+	s.declareTrained()
+	if len(s.trained()) == 0 {
+		return nil, errFrozen
+	}
+	optimizer := s.declareOptimizer(rule)
+	s.declareSums()
+	for _, name := range s.trained() {
+		s.gradients[name] = s.Named("acc:" + name)
+	}
+	s.update(rule, optimizer)
+	return s.finish()
+}
+
+var errFrozen = errors.New("every parameter is frozen (lr_mult 0): there is nothing to train")
+
+// step is a training program in the making.
+type step struct {
+	*network
+	labels    onnx.Value
+	weights   onnx.Value
+	rate      onnx.Value
+	pictures  onnx.Value
+	loss      onnx.Value
+	gradients map[string]onnx.Value // by parameter
+	next      map[string]onnx.Value // new values, by slot
+}
+
+// newStep declares the inputs up to the parameters.
+func newStep(name string, model *onnx.Graph, o Options, withRate bool) (*step, error) {
+	n, err := newNetwork(name, model, o, true)
+	if err != nil {
+		return nil, err
+	}
+	s := &step{network: n, next: map[string]onnx.Value{}, gradients: map[string]onnx.Value{}}
+	s.pictures = s.images()
+	s.labels = s.Input("labels", onnx.Int64, s.o.Batch)
+	s.weights = s.Input("weights", onnx.Float, s.o.Batch)
+	if withRate {
+		s.rate = s.Input("learning_rate", onnx.Float)
+	}
+	if err := s.declareMasks(); err != nil {
+		return nil, err
+	}
+	s.declareState()
+	if len(s.trained()) == 0 {
+		return nil, errFrozen
+	}
+	return s, s.Err()
+}
+
+// declareOptimizer declares the optimizer's state and returns its slots, by
+// parameter.
+func (s *step) declareOptimizer(rule optim.Rule) map[string][]Slot {
+	slots := map[string][]Slot{}
+	for _, name := range s.trained() {
+		for _, kind := range rule.State {
+			slots[name] = append(slots[name], s.declareZero(kind, name))
+		}
+	}
+	return slots
+}
+
+// declareSums declares the sums of the gradients.
+func (s *step) declareSums() {
+	for _, name := range s.trained() {
+		s.declareZero("acc", name)
+		s.state[len(s.state)-1].Sum = true
+	}
+}
+
+func (s *step) declareZero(kind, param string) Slot {
+	shape := s.model.Initializer(param).Shape
+	slot := Slot{Name: kind + ":" + param, Param: param, Shape: shape, Zero: true}
+	s.Input(slot.Name, onnx.Float, shape...)
+	s.state = append(s.state, slot)
+	return slot
+}
+
+// differentiate writes the network, the loss and the gradients.
+func (s *step) differentiate() error {
+	if err := s.forward(s.pictures); err != nil {
+		return err
+	}
+	for name, v := range s.moved {
+		s.next["param:"+name] = v
+	}
+	s.loss = s.softmaxLoss()
+	names := s.trained()
+	wrt := make([]onnx.Value, len(names))
+	for i, name := range names {
+		wrt[i] = s.values[name]
+	}
+	gradients, err := autodiff.Gradient(s.Builder, s.loss, wrt)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		s.gradients[name] = gradients[i]
+	}
+	return nil
+}
+
+// softmaxLoss is the cross-entropy -sum_i weights_i · log p_i of the labels'
+// probabilities p. LogSoftmax subtracts each row's maximum before it takes
+// exponentials, so that no score is too large.
+func (s *step) softmaxLoss() onnx.Value {
+	defer s.Scope("loss")()
+	n, classes := s.o.Batch, s.o.Classes
+	numbers := onnx.NewTensor(onnx.Int64, 1, classes)
+	for c := range classes {
+		numbers.I64()[c] = int64(c)
+	}
+	logP := s.Op("LogSoftmax", onnx.Attrs{"axis": int64(1)}, s.logits)
+	isLabel := s.Op("Equal", nil, s.Op("Reshape", nil, s.labels, s.Ints(n, 1)), s.Const(numbers))
+	oneHot := s.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, isLabel)
+	share := s.Op("Mul", nil, oneHot, s.Op("Reshape", nil, s.weights, s.Ints(n, 1)))
+	sum := s.Op("ReduceSum", onnx.Attrs{"keepdims": int64(0)}, s.Op("Mul", nil, logP, share), s.Ints(0, 1))
+	return s.Op("Neg", nil, sum)
+}
+
+// update writes the new parameters and the new optimizer state.
+func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
+	for _, name := range s.trained() {
+		end := s.Scope("update/" + name)
+		rates := s.o.rates(name)
+		p := &optim.Step{
+			Builder: s.Builder, Param: s.values[name], Gradient: s.gradients[name],
+			Rate: s.rate, Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum,
+		}
+		if rates.LR != 1 {
+			p.Rate = s.Op("Mul", nil, s.rate, s.Scalar(rates.LR))
+		}
+		for _, slot := range optimizer[name] {
+			p.State = append(p.State, s.Named(slot.Name))
+		}
+		param, state := rule.Update(p)
+		s.next["param:"+name] = param
+		for i, slot := range optimizer[name] {
+			s.next[slot.Name] = state[i]
+		}
+		end()
+	}
+}
+
+// finish declares the outputs and checks the graph.
+func (s *step) finish() (*Program, error) {
+	if !s.loss.Absent() {
+		s.Output("loss", s.loss)
+	}
+	for i, slot := range s.state {
+		if v, ok := s.next[slot.Name]; ok {
+			s.Output(slot.Name+"'", v)
+			s.state[i].Updated = true
+		}
+	}
+	g, err := s.Graph()
+	if err != nil {
+		return nil, err
+	}
+	nameOutputs(g)
+	return &Program{Graph: g, Masks: s.masks, State: s.state}, nil
+}
+
+// nameOutputs takes out the Identity nodes that do nothing but give a computed
+// value its name as an output, each a copy of a whole tensor.
+func nameOutputs(g *onnx.Graph) {
+	rename := map[string]string{}
+	for _, o := range g.Outputs {
+		n := producer(g, o.Name)
+		if n == nil || n.Op != "Identity" || producer(g, n.Inputs[0]) == nil || rename[n.Inputs[0]] != "" || isOutput(g, n.Inputs[0]) {
+			continue
+		}
+		rename[n.Inputs[0]] = o.Name
+		g.Nodes = slices.DeleteFunc(g.Nodes, func(d *onnx.Node) bool { return d == n })
+	}
+	for _, n := range g.Nodes {
+		for _, names := range [][]string{n.Inputs, n.Outputs} {
+			for i, name := range names {
+				if to, ok := rename[name]; ok {
+					names[i] = to
+				}
+			}
+		}
+	}
+}
+
+func isOutput(g *onnx.Graph, name string) bool {
+	return slices.ContainsFunc(g.Outputs, func(o onnx.Value) bool { return o.Name == name })
+}
