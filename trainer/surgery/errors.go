@@ -1,0 +1,67 @@
+package surgery
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Error says why a step cannot be done on this network.
+type Error struct {
+	Step   int    // from 1
+	Action string // as in the sweep file: cut_after, append, replace, freeze
+	Name   string // the layer or glob as the user wrote it
+	Reason string
+	Try    string
+}
+
+// Error names the step, what it was to do, and why it cannot.
+func (e *Error) Error() string {
+	if e.Action == "" {
+		return fmt.Sprintf("surgery step %d: %s", e.Step, e.Reason)
+	}
+	return fmt.Sprintf("surgery step %d (%s %s): %s", e.Step, e.Action, e.Name, e.Reason)
+}
+
+// Hint says what to try.
+func (e *Error) Hint() string { return e.Try }
+
+// ExitCode marks wrong input.
+func (e *Error) ExitCode() int { return 2 }
+
+// nearestHint names the three names nearest to the one that was not found.
+func nearestHint(name string, names []string) string {
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Compare(distance(name, a), distance(name, b))
+	})
+	names = slices.Compact(names[:min(3, len(names))])
+	const list = "`orchestrator model inspect` lists all layers"
+	if len(names) == 0 {
+		return list
+	}
+	return fmt.Sprintf("the nearest names are %s; %s", strings.Join(names, ", "), list)
+}
+
+// distance is Levenshtein's: the fewest insertions, deletions and replacements
+// of bytes that turn a into b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,66 @@
+package surgery
+
+import (
+	"fmt"
+	"slices"
+
+	"orchestrator/trainer/onnx"
+)
+
+// inferShapes finds type and shape of every value of a template. Inference
+// needs static shapes, so it runs for two batch sizes; a first dimension that
+// follows them is the open batch.
+func inferShapes(g *onnx.Graph) (map[string]onnx.Value, error) {
+	const small, large = 2, 3
+	a, err := inferAt(g, small)
+	if err != nil {
+		return nil, err
+	}
+	b, err := inferAt(g, large)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]onnx.Value{}
+	for name, v := range a {
+		shape := slices.Clone(v.Shape)
+		if len(shape) > 0 && shape[0] == small && b[name].Shape[0] == large {
+			shape[0] = onnx.Batch
+		}
+		for i, d := range shape {
+			if d != onnx.Batch && d != b[name].Shape[i] {
+				return nil, fmt.Errorf("value %q has shape %v for a batch of %d and %v for %d: the batch is not its first dimension",
+					name, v.Shape, small, b[name].Shape, large)
+			}
+		}
+		values[name] = onnx.Value{Name: name, Type: v.Type, Shape: shape}
+	}
+	return values, nil
+}
+
+func inferAt(g *onnx.Graph, batch int) (map[string]onnx.Value, error) {
+	b := onnx.NewBuilder(g.Name)
+	bind := map[string]onnx.Value{}
+	for _, in := range g.Inputs {
+		shape := slices.Clone(in.Shape)
+		if len(shape) > 0 && shape[0] == onnx.Batch {
+			shape[0] = batch
+		}
+		bind[in.Name] = b.Input(in.Name, in.Type, shape...)
+	}
+	b.Replay(g, bind)
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	values := map[string]onnx.Value{}
+	for _, n := range g.Nodes {
+		for _, out := range n.Outputs {
+			if out != "" {
+				values[out] = b.Named(out)
+			}
+		}
+	}
+	for _, in := range g.Inputs {
+		values[in.Name] = bind[in.Name]
+	}
+	return values, nil
+}
