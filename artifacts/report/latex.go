@@ -1,0 +1,61 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"orchestrator/scheduler/plan"
+)
+
+// LaTeX writes a table in the style of the booktabs package, one row per trial,
+// the best in bold. It needs \usepackage{booktabs} and nothing else.
+func LaTeX(w io.Writer, r *plan.Results) error {
+	paths, metrics := searchedPaths(r), metricNames(r)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%% sweep %s, %s; mean and sample standard deviation over folds\n", clean(r.Sweep), r.State)
+	fmt.Fprintf(&b, "\\begin{tabular}{r%s%s}\n\\toprule\n", strings.Repeat("l", len(paths)), strings.Repeat("c", len(metrics)))
+	header := []string{"trial"}
+	for _, name := range append(shortNames(paths), metrics...) {
+		header = append(header, escapeLaTeX(name))
+	}
+	b.WriteString(strings.Join(header, " & ") + " \\\\\n\\midrule\n")
+	for _, trial := range r.Trials {
+		b.WriteString(latexRow(r, trial, paths, metrics) + " \\\\\n")
+	}
+	b.WriteString("\\bottomrule\n\\end{tabular}\n")
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write results as LaTeX: %w", err)
+	}
+	return nil
+}
+
+func latexRow(r *plan.Results, trial plan.TrialResult, paths, metrics []string) string {
+	cells := []string{fmt.Sprint(trial.Trial)}
+	for _, path := range paths {
+		cells = append(cells, escapeLaTeX(valueText(trial.Parameters[path])))
+	}
+	for _, name := range metrics {
+		s, ok := trial.Summary[name]
+		switch text := "$" + statText(s, ` \pm `) + "$"; {
+		case !ok:
+			cells = append(cells, "--")
+		case isBest(r, trial) && name == r.Metric.Name:
+			cells = append(cells, `\boldmath`+text)
+		default:
+			cells = append(cells, text)
+		}
+	}
+	if isBest(r, trial) {
+		cells[0] = `\textbf{` + cells[0] + `}`
+	}
+	return strings.Join(cells, " & ")
+}
+
+var latexSpecial = strings.NewReplacer(
+	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `$`, `\$`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `%`, `\%`,
+	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`, `"`, `\textquotedbl{}`,
+)
+
+// escapeLaTeX makes text print as it is. (NewReplacer never rescans its output.)
+func escapeLaTeX(text string) string { return latexSpecial.Replace(clean(text)) }
