@@ -1,6 +1,9 @@
 package trainer
 
-import "orchestrator/trainer/onnx"
+import (
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+)
 
 // Job is all that determines the numbers a job ends with, and nothing else.
 type Job struct {
@@ -19,28 +22,22 @@ type Job struct {
 	Policy       Policy
 	Rates        map[string]Rates // by parameter name; absent: {1, 1}. A zero LR freezes the parameter.
 	Epochs       int
-	BatchSize    int
-	MicroBatch   int // 0 or BatchSize: no accumulation
-	EvalBatch    int // 0: BatchSize
+	BatchSize    int // the last batch of an epoch may be shorter
+	MicroBatch   int // 0 or at least BatchSize: no accumulation
+	EvalBatch    int // 0: MicroBatch, or BatchSize
 	Seed         int64
 	Mirror       bool // random left-right flips in training
 
-	CheckpointEveryEpochs int // 0: at interruption only
+	// CheckpointEveryEpochs is how often a checkpoint is written; 0: at
+	// interruption only.
+	CheckpointEveryEpochs int
+	// Metadata goes into Result.Model: "classes" and "preprocessing" as JSON.
+	Metadata map[string]string
 }
 
 // Rates multiply a parameter's learning rate and weight decay, as Caffe's
 // lr_mult and decay_mult.
-type Rates struct{ LR, Decay float64 }
-
-// Policy is a learning-rate policy; see plan.Policy for the words.
-type Policy struct {
-	Name        string
-	EveryEpochs int
-	Epochs      []int
-	Gamma       float64
-	Power       float64
-	WarmUp      int
-}
+type Rates = compile.Rates
 
 // Data serves pictures as they come out of the resize step: planar uint8.
 // Package dataset implements it. Samples are addressed by their index in the
@@ -73,26 +70,23 @@ type Checkpoints interface {
 // Checkpoint is the whole state of a job between two steps. Random numbers
 // need none: they are drawn by counters (package rng).
 type Checkpoint struct {
-	Epoch int // epochs completed
+	Epoch int // epochs completed, evaluation included
 	Step  int // steps completed in the epoch after those
 	// LossSum and LossCount are the running training loss of that epoch.
 	LossSum   float64
 	LossCount int
 	History   []EpochResult
 	Seconds   float64        // spent on the job so far, all attempts
-	Tensors   []*onnx.Tensor // parameters and optimizer state, named
+	Tensors   []*onnx.Tensor // trained parameters, running statistics and optimizer state, by their slot names
 }
 
 // EpochResult is one line of the history.
 type EpochResult struct {
-	Epoch     int
-	TrainLoss float64
-	Scores    Scores
-	Seconds   float64
+	Epoch     int     `json:"epoch"` // from 1
+	TrainLoss float64 `json:"train_loss"`
+	Scores    Scores  `json:"scores"`
+	Seconds   float64 `json:"seconds"` // in the attempt that finished the epoch
 }
-
-// Scores are the metrics of one evaluation, by their names in sweep.yaml.
-type Scores map[string]float64
 
 // Progress is reported after each step and each evaluation.
 type Progress struct {
@@ -101,6 +95,7 @@ type Progress struct {
 	TrainLoss     float64
 	StepSeconds   float64      // of this step, waiting for data included
 	DataSeconds   float64      // of which waiting for data
+	LearningRate  float64      // of this step
 	Evaluated     *EpochResult // set after an evaluation
 }
 
@@ -117,7 +112,8 @@ type Result struct {
 // Prediction is the network's answer for one test picture.
 type Prediction struct {
 	Sample        int
-	Label         int
-	Predicted     int
+	Label         int // the true class; negative where it is unknown
+	Predicted     int // the most probable class; the first of several
 	Probabilities []float32
+	Loss          float64 // -ln p(Label), from the scores in double precision; 0 without a label
 }

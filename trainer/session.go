@@ -17,3 +17,17 @@ type Session interface {
 	// Close frees the session. It is safe to call twice.
 	Close() error
 }
+
+// RuntimeOf makes a Runtime of something that opens sessions of a type of its
+// own, as *ort.Runtime does:
+//
+//	trainer.Run(ctx, job, trainer.RuntimeOf(rt), ...)
+func RuntimeOf[S Session](rt interface {
+	Open(g *onnx.Graph) (S, error)
+}) Runtime {
+	return opener(func(g *onnx.Graph) (Session, error) { return rt.Open(g) })
+}
+
+type opener func(g *onnx.Graph) (Session, error)
+
+func (o opener) Open(g *onnx.Graph) (Session, error) { return o(g) }

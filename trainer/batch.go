@@ -1,0 +1,193 @@
+package trainer
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/rng"
+)
+
+// batchSpec says what one mini-batch holds.
+type batchSpec struct {
+	train   bool
+	epoch   int   // from 0
+	step    int   // from 0, within the epoch or the evaluation
+	first   int   // position of samples[0] in the epoch's order
+	samples []int // at least one, at most the buffer's rows
+}
+
+// plan yields all mini-batches that a job needs from a position on: of each
+// epoch the training steps, then the evaluation. A finished job needs its last
+// evaluation only.
+func (j *Job) plan(epoch, step int) iter.Seq[batchSpec] {
+	return func(yield func(batchSpec) bool) {
+		if epoch >= j.Epochs {
+			epoch, step = j.Epochs-1, j.steps()
+		}
+		for ; epoch < j.Epochs; epoch, step = epoch+1, 0 {
+			order := epochOrder(j.Train, j.Seed, epoch)
+			for ; step < j.steps(); step++ {
+				first := step * j.batch()
+				s := batchSpec{train: true, epoch: epoch, step: step, first: first}
+				s.samples = order[first:min(first+j.batch(), len(order))]
+				if !yield(s) {
+					return
+				}
+			}
+			for s := range evalPlan(j.Test, j.evalBatch(), epoch) {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// evalPlan yields the mini-batches of one evaluation.
+func evalPlan(samples []int, rows, epoch int) iter.Seq[batchSpec] {
+	return func(yield func(batchSpec) bool) {
+		step := 0
+		for part := range slices.Chunk(samples, rows) {
+			if !yield(batchSpec{epoch: epoch, step: step, first: step * rows, samples: part}) {
+				return
+			}
+			step++
+		}
+	}
+}
+
+// epochOrder is the permutation in which an epoch visits the training samples.
+func epochOrder(train []int, seed int64, epoch int) []int {
+	order := slices.Clone(train)
+	rng.New(seed, "shuffle", epoch).Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
+	return order
+}
+
+// batch is a buffer for mini-batches of up to rows samples, and its views, one
+// per micro-batch (or just one).
+type batch struct {
+	batchSpec
+	err    error // of filling it
+	images *onnx.Tensor
+	labels *onnx.Tensor
+	// weights of the rows in the loss: 1/n for n real samples, 0 beyond.
+	weights *onnx.Tensor
+	masks   []mask
+	views   []feed // of micro rows each
+	micro   int
+}
+
+// mask is the randomness of one Dropout for the whole mini-batch.
+type mask struct {
+	compile.Mask
+	values *onnx.Tensor
+}
+
+// newBatch allocates a buffer of parts views of micro rows each. window is the
+// size of one picture: channels, height, width.
+func newBatch(micro, parts int, window []int, masks []compile.Mask) *batch {
+	rows := micro * parts
+	b := &batch{
+		micro:   micro,
+		images:  onnx.NewTensor(onnx.Uint8, append([]int{rows}, window...)...),
+		labels:  onnx.NewTensor(onnx.Int64, rows),
+		weights: onnx.NewTensor(onnx.Float, rows),
+	}
+	for _, m := range masks {
+		shape := append([]int{rows}, m.Shape[1:]...)
+		b.masks = append(b.masks, mask{m, onnx.NewTensor(onnx.Float, shape...)})
+	}
+	for i := range parts {
+		from, to := i*micro, (i+1)*micro
+		f := feed{"images": rowsOf(b.images, from, to), "labels": rowsOf(b.labels, from, to), "weights": rowsOf(b.weights, from, to)}
+		for _, m := range b.masks {
+			f[m.Input] = rowsOf(m.values, from, to)
+		}
+		b.views = append(b.views, f)
+	}
+	return b
+}
+
+// rowsOf is a view of some rows of t.
+func rowsOf(t *onnx.Tensor, from, to int) *onnx.Tensor {
+	shape := slices.Clone(t.Shape)
+	shape[0] = to - from
+	row := onnx.NumElements(shape[1:])
+	v := &onnx.Tensor{Type: t.Type, Shape: shape}
+	switch d := t.Data.(type) {
+	case []uint8:
+		v.Data = d[from*row : to*row]
+	case []int64:
+		v.Data = d[from*row : to*row]
+	case []float32:
+		v.Data = d[from*row : to*row]
+	}
+	return v
+}
+
+// used are the views that hold at least one real sample.
+func (b *batch) used() []feed {
+	return b.views[:(len(b.samples)+b.micro-1)/b.micro]
+}
+
+// fill reads the samples of spec and draws the masks.
+func (b *batch) fill(spec batchSpec, data Data, seed int64, mirror bool) error {
+	b.batchSpec = spec
+	n, rows := len(spec.samples), b.labels.Shape[0]
+	pictures := b.images.Data.([]uint8)
+	size := len(pictures) / rows
+	for i, sample := range spec.samples {
+		top, left, flip := b.window(data, i, seed, mirror)
+		if err := data.Window(pictures[i*size:(i+1)*size], sample, top, left, flip); err != nil {
+			return fmt.Errorf("picture %s: %w", data.File(sample), err)
+		}
+		b.labels.I64()[i] = int64(max(data.Label(sample), 0))
+		b.weights.F32()[i] = 1 / float32(n)
+	}
+	for i := n; i < rows; i++ {
+		from := i % n
+		copy(pictures[i*size:(i+1)*size], pictures[from*size:(from+1)*size])
+		b.labels.I64()[i] = b.labels.I64()[from]
+		b.weights.F32()[i] = 0
+	}
+	if spec.train {
+		b.drawMasks(seed)
+	}
+	return nil
+}
+
+// window chooses the crop of the i-th sample: central in evaluation, random in
+// training. Without a crop only the mirror is drawn.
+func (b *batch) window(data Data, i int, seed int64, mirror bool) (top, left int, flip bool) {
+	_, height, width, crop := data.Geometry()
+	spareH, spareW := height-crop, width-crop
+	if crop == 0 {
+		spareH, spareW = 0, 0
+	}
+	if !b.train {
+		return spareH / 2, spareW / 2, false
+	}
+	r := rng.New(seed, "augment", b.epoch, b.first+i)
+	top, left = r.IntN(spareH+1), r.IntN(spareW+1)
+	return top, left, mirror && r.IntN(2) == 1
+}
+
+// drawMasks draws each Dropout's mask: 0 with the probability ratio, otherwise
+// 1/(1-ratio), so that the mean stays 1.
+func (b *batch) drawMasks(seed int64) {
+	for i, m := range b.masks {
+		r := rng.New(seed, "dropout", b.epoch, b.step, i)
+		keep := float32(1 / (1 - m.Ratio))
+		threshold := uint64(m.Ratio * (1 << 32))
+		values := m.values.F32()
+		for k := range values {
+			values[k] = keep
+			if uint64(r.Uint32()) < threshold {
+				values[k] = 0
+			}
+		}
+	}
+}

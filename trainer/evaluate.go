@@ -1,0 +1,118 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+)
+
+// Evaluation asks for a network's answers to some samples.
+type Evaluation struct {
+	Model   *onnx.Graph // template, trained
+	Classes int
+	Data    Data
+	Samples []int
+	Batch   int // pictures per run
+}
+
+// Evaluate runs the network on the central crop of each sample, in order.
+func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, err error) {
+	if len(e.Samples) == 0 {
+		return nil, nil
+	}
+	rows := min(max(e.Batch, 1), len(e.Samples))
+	ev, err := newEvaluator(e.Model, evalOptions(e.Data, rows, e.Classes), rt)
+	if err != nil {
+		return nil, err
+	}
+	defer ev.close()
+	st, err := newState(e.Model, ev.program)
+	if err != nil {
+		return nil, err
+	}
+	batches := prefetch(evalPlan(e.Samples, rows, 0),
+		func(bool) *batch { return newBatch(rows, 1, pictureShape(e.Data), nil) },
+		func(b *batch, s batchSpec) error { return b.fill(s, e.Data, 0, false) })
+	defer batches.close()
+	var out []Prediction
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		b, _, err := batches.next()
+		if b == nil || err != nil {
+			return out, err
+		}
+		if out, err = ev.run(b, st, e.Data, out); err != nil {
+			return nil, err
+		}
+		batches.release(b)
+	}
+}
+
+// pictureShape is channels, height and width of the pictures that the network
+// sees.
+func pictureShape(d Data) []int {
+	channels, height, width, crop := d.Geometry()
+	if crop > 0 {
+		height, width = crop, crop
+	}
+	return []int{channels, height, width}
+}
+
+func evalOptions(d Data, rows, classes int) compile.Options {
+	shape := pictureShape(d)
+	mean, scale := d.Normalisation()
+	return compile.Options{
+		Batch: rows, Channels: shape[0], Height: shape[1], Width: shape[2],
+		Mean: mean, Scale: scale, Classes: classes,
+	}
+}
+
+// evaluator is an opened evaluation program with room for its outputs.
+type evaluator struct {
+	*program
+	logits, probabilities *onnx.Tensor
+}
+
+func newEvaluator(model *onnx.Graph, o compile.Options, rt Runtime) (*evaluator, error) {
+	p, err := compile.Eval(model, o)
+	if err != nil {
+		return nil, fmt.Errorf("compile the evaluation graph: %w", err)
+	}
+	opened, err := openProgram(rt, p)
+	if err != nil {
+		return nil, err
+	}
+	return &evaluator{
+		program:       opened,
+		logits:        onnx.NewTensor(onnx.Float, o.Batch, o.Classes),
+		probabilities: onnx.NewTensor(onnx.Float, o.Batch, o.Classes),
+	}, nil
+}
+
+// run evaluates one mini-batch and appends its predictions to out.
+func (e *evaluator) run(b *batch, st *state, data Data, out []Prediction) ([]Prediction, error) {
+	f := feed{"images": b.images, "logits": e.logits, "probabilities": e.probabilities}
+	if err := e.program.run(f, st); err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
+	classes := e.logits.Shape[1]
+	for i, sample := range b.samples {
+		p := Prediction{Sample: sample, Label: data.Label(sample)}
+		p.Probabilities = slices.Clone(e.probabilities.F32()[i*classes : (i+1)*classes])
+		for c, x := range p.Probabilities {
+			if x > p.Probabilities[p.Predicted] {
+				p.Predicted = c
+			}
+		}
+		if p.Label >= 0 && p.Label < classes {
+			p.Loss = negLogLikelihood(e.logits.F32()[i*classes:(i+1)*classes], p.Label)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}

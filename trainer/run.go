@@ -1,0 +1,336 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+)
+
+// Run trains job and scores its test samples after each epoch, starting from the
+// newest checkpoint of ck if there is one. A resumed job ends with the same bits
+// as an unbroken one, on the same runtime and device.
+//
+// It ends early
+//   - soon after stop is closed, with a checkpoint of the last whole step and
+//     ErrInterrupted;
+//   - after the run under way when ctx is cancelled, without a checkpoint and
+//     with ctx's error;
+//   - with a *DivergedError when a loss is not finite.
+//
+// report, which may be nil, is called from this goroutine after each step and
+// each evaluation; it should not block. No goroutine outlives Run.
+func Run(ctx context.Context, job Job, rt Runtime, ck Checkpoints, stop <-chan struct{}, report func(Progress)) (*Result, error) {
+	r := &run{job: job, ctx: ctx, stop: stop, ck: ck, report: report, started: time.Now()}
+	if r.report == nil {
+		r.report = func(Progress) {}
+	}
+	if err := job.check(); err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := r.open(rt); err != nil {
+		return nil, err
+	}
+	if err := r.resume(); err != nil {
+		return nil, err
+	}
+	r.batches = r.prefetch()
+	defer r.batches.close()
+	if err := r.epochs(); err != nil {
+		return nil, err
+	}
+	return r.result()
+}
+
+// run is a job at work.
+type run struct {
+	job    Job
+	ctx    context.Context
+	stop   <-chan struct{}
+	ck     Checkpoints
+	report func(Progress)
+
+	// Either train, or accumulate and apply, do a step.
+	train, accumulate, apply *program
+	eval                     *evaluator
+	state                    *state
+	batches                  *prefetcher
+	loss, rate               *onnx.Tensor // scalars
+
+	// at is the position between two steps, and all else that a checkpoint
+	// holds but for the tensors.
+	at          Checkpoint
+	predictions []Prediction // of the last evaluation
+	started     time.Time    // of this attempt
+	epochBegan  time.Time
+}
+
+// open compiles and opens the programs.
+func (r *run) open(rt Runtime) (err error) {
+	o := evalOptions(r.job.Data, r.job.evalBatch(), len(r.job.Classes))
+	if r.eval, err = newEvaluator(r.job.Model, o, rt); err != nil {
+		return err
+	}
+	o.Batch = r.job.micro()
+	o.Loss, o.Optimizer, o.Momentum, o.Decay, o.Rates = r.job.Loss, r.job.Optimizer, r.job.Momentum, r.job.WeightDecay, r.job.Rates
+	open := func(what string, to func(*onnx.Graph, compile.Options) (*compile.Program, error)) *program {
+		if err != nil {
+			return nil
+		}
+		var p *compile.Program
+		if p, err = to(r.job.Model, o); err != nil {
+			err = fmt.Errorf("compile the %s graph: %w", what, err)
+			return nil
+		}
+		var opened *program
+		opened, err = openProgram(rt, p)
+		return opened
+	}
+	if r.job.micro() == r.job.batch() {
+		r.train = open("training", compile.Train)
+	} else {
+		r.accumulate = open("accumulation", compile.Accumulate)
+		r.apply = open("update", compile.Apply)
+	}
+	if err != nil {
+		return err
+	}
+	r.loss, r.rate = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float)
+	r.state, err = newState(r.job.Model, r.train, r.accumulate, r.apply, r.eval.program)
+	return err
+}
+
+func (r *run) close() {
+	for _, p := range []*program{r.train, r.accumulate, r.apply} {
+		_ = p.close() // frees memory only
+	}
+	if r.eval != nil {
+		_ = r.eval.close()
+	}
+}
+
+// resume takes the newest checkpoint, if there is one.
+func (r *run) resume() error {
+	c, err := r.ck.Latest()
+	if err != nil {
+		return fmt.Errorf("look for a checkpoint: %w", err)
+	}
+	if c == nil {
+		return nil
+	}
+	if c.Epoch < 0 || c.Epoch > r.job.Epochs || c.Step < 0 || c.Step > r.job.steps() || len(c.History) != c.Epoch {
+		return fmt.Errorf("the checkpoint does not belong to this job: epoch %d, step %d, %d epochs of history; the job has %d epochs of %d steps",
+			c.Epoch, c.Step, len(c.History), r.job.Epochs, r.job.steps())
+	}
+	if err := r.state.restore(c.Tensors); err != nil {
+		return fmt.Errorf("the checkpoint does not belong to this job: %w", err)
+	}
+	r.at = *c
+	r.at.Tensors = nil
+	r.at.History = slices.Clip(c.History) // what is appended must not reach the checkpoint's memory
+	return nil
+}
+
+// save writes a checkpoint of the present position.
+func (r *run) save() error {
+	c := r.at
+	c.Seconds = r.seconds()
+	c.Tensors = r.state.tensors()
+	if err := r.ck.Save(c); err != nil {
+		return fmt.Errorf("save the checkpoint of epoch %d, step %d: %w", c.Epoch, c.Step, err)
+	}
+	return nil
+}
+
+// seconds is the time spent on the job so far, in all attempts.
+func (r *run) seconds() float64 { return r.at.Seconds + time.Since(r.started).Seconds() }
+
+func (r *run) prefetch() *prefetcher {
+	job := &r.job
+	shape := pictureShape(job.Data)
+	micro, parts := job.micro(), (job.batch()+job.micro()-1)/job.micro()
+	masks := r.masks()
+	return prefetch(job.plan(r.at.Epoch, r.at.Step),
+		func(train bool) *batch {
+			if train {
+				return newBatch(micro, parts, shape, masks)
+			}
+			return newBatch(job.evalBatch(), 1, shape, nil)
+		},
+		func(b *batch, s batchSpec) error { return b.fill(s, job.Data, job.Seed, job.Mirror) })
+}
+
+func (r *run) masks() []compile.Mask {
+	if r.train != nil {
+		return r.train.Masks
+	}
+	return r.accumulate.Masks
+}
+
+// epochs does what is left of the job.
+func (r *run) epochs() error {
+	if r.at.Epoch == r.job.Epochs { // all is done, but the predictions are not kept
+		_, err := r.evaluate()
+		return err
+	}
+	for r.at.Epoch < r.job.Epochs {
+		r.epochBegan = time.Now()
+		for r.at.Step < r.job.steps() {
+			if err := r.pause(); err != nil {
+				return err
+			}
+			if err := r.step(); err != nil {
+				return err
+			}
+		}
+		if err := r.endEpoch(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause is called between two runs of a graph: it returns an error when the job
+// is to end here.
+func (r *run) pause() error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-r.stop:
+	default:
+		return nil
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	return ErrInterrupted
+}
+
+// step trains on one mini-batch.
+func (r *run) step() error {
+	began := time.Now()
+	b, waited, err := r.batches.next()
+	if err != nil {
+		return err
+	}
+	factor := r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps())
+	r.rate.F32()[0] = float32(r.job.LearningRate * factor)
+	loss, err := r.update(b)
+	if err != nil {
+		return fmt.Errorf("epoch %d, step %d: %w", b.epoch+1, b.step+1, err)
+	}
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: float64(r.rate.F32()[0])}
+	}
+	r.at.Step++
+	r.at.LossSum += loss * float64(len(b.samples))
+	r.at.LossCount += len(b.samples)
+	r.batches.release(b)
+	r.report(Progress{
+		Epoch: r.at.Epoch + 1, Epochs: r.job.Epochs, Step: r.at.Step, Steps: r.job.steps(),
+		TrainLoss:    r.at.LossSum / float64(r.at.LossCount),
+		LearningRate: float64(r.rate.F32()[0]),
+		StepSeconds:  time.Since(began).Seconds(),
+		DataSeconds:  waited.Seconds(),
+	})
+	return nil
+}
+
+// update runs the graphs of one step and returns the mini-batch's mean loss.
+func (r *run) update(b *batch) (float64, error) {
+	if r.train != nil {
+		err := r.train.run(r.bind(b.views[0]), r.state)
+		return float64(r.loss.F32()[0]), err
+	}
+	r.state.clearSums()
+	sum := 0.0
+	for _, view := range b.used() {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := r.accumulate.run(r.bind(view), r.state); err != nil {
+			return 0, err
+		}
+		sum += float64(r.loss.F32()[0])
+	}
+	return sum, r.apply.run(r.bind(feed{}), r.state)
+}
+
+// bind adds the scalars to a feed.
+func (r *run) bind(f feed) feed {
+	f["loss"], f["learning_rate"] = r.loss, r.rate
+	return f
+}
+
+// evaluate scores the test samples.
+func (r *run) evaluate() (Scores, error) {
+	r.predictions = r.predictions[:0:0]
+	for len(r.predictions) < len(r.job.Test) {
+		if err := r.pause(); err != nil {
+			return nil, err
+		}
+		b, _, err := r.batches.next()
+		if err != nil {
+			return nil, err
+		}
+		if r.predictions, err = r.eval.run(b, r.state, r.job.Data, r.predictions); err != nil {
+			return nil, err
+		}
+		r.batches.release(b)
+	}
+	loss := meanLoss(r.predictions)
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return nil, &DivergedError{Epoch: min(r.at.Epoch+1, r.job.Epochs), Loss: loss, Rate: float64(r.rate.F32()[0])}
+	}
+	return Score(r.predictions, len(r.job.Classes)), nil
+}
+
+// endEpoch scores the epoch, appends it to the history and writes the checkpoint
+// that is due.
+func (r *run) endEpoch() error {
+	scores, err := r.evaluate()
+	if err != nil {
+		return err
+	}
+	line := EpochResult{
+		Epoch:     r.at.Epoch + 1,
+		TrainLoss: r.at.LossSum / float64(r.at.LossCount),
+		Scores:    scores,
+		Seconds:   time.Since(r.epochBegan).Seconds(),
+	}
+	r.at.History = append(r.at.History, line)
+	r.at.Epoch, r.at.Step, r.at.LossSum, r.at.LossCount = r.at.Epoch+1, 0, 0, 0
+	r.report(Progress{
+		Epoch: line.Epoch, Epochs: r.job.Epochs, Step: r.job.steps(), Steps: r.job.steps(),
+		TrainLoss: line.TrainLoss, LearningRate: float64(r.rate.F32()[0]), Evaluated: &line,
+	})
+	if every := r.job.CheckpointEveryEpochs; every > 0 && r.at.Epoch%every == 0 {
+		return r.save()
+	}
+	return nil
+}
+
+func (r *run) result() (*Result, error) {
+	model, err := trainedModel(r.job.Model, r.state, r.job.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.at.History) == 0 {
+		return nil, errors.New("a job without an epoch has no result")
+	}
+	return &Result{
+		Scores:      r.at.History[len(r.at.History)-1].Scores,
+		History:     r.at.History,
+		Confusion:   Confusion(r.predictions, len(r.job.Classes)),
+		Predictions: r.predictions,
+		Model:       model,
+		Seconds:     r.seconds(),
+	}, nil
+}

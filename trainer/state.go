@@ -1,0 +1,130 @@
+package trainer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+)
+
+// state is what lives from step to step: parameters, running statistics and
+// optimizer state. Each slot that some program updates has two buffers, one
+// that a run reads and one that it writes; they swap after the run, because a
+// graph may still need the old value after it has written the new one.
+type state struct {
+	slots []*slot // in the order of the programs that brought them
+	named map[string]*slot
+}
+
+type slot struct {
+	compile.Slot
+	now  *onnx.Tensor
+	next *onnx.Tensor // nil: no program updates it
+}
+
+// newState makes the slots of all programs, at the values training begins with.
+// Slots that are never updated share the model's memory.
+func newState(model *onnx.Graph, programs ...*program) (*state, error) {
+	st := &state{named: map[string]*slot{}}
+	for _, p := range programs {
+		if p == nil {
+			continue
+		}
+		for _, s := range p.State {
+			if err := st.add(model, s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return st, nil
+}
+
+func (st *state) add(model *onnx.Graph, s compile.Slot) error {
+	old := st.named[s.Name]
+	if old == nil {
+		old = &slot{Slot: s}
+		if s.Zero {
+			old.now = onnx.NewTensor(onnx.Float, s.Shape...)
+		} else if old.now = model.Initializer(s.Param); old.now == nil {
+			return fmt.Errorf("the model has no parameter %q", s.Param)
+		}
+		st.slots = append(st.slots, old)
+		st.named[s.Name] = old
+	}
+	if s.Updated && old.next == nil {
+		old.Updated = true
+		old.next = onnx.NewTensor(onnx.Float, s.Shape...)
+		if !s.Zero {
+			old.now = cloneTensor(old.now)
+		}
+	}
+	return nil
+}
+
+func cloneTensor(t *onnx.Tensor) *onnx.Tensor {
+	c := *t
+	c.Data = slices.Clone(t.F32())
+	return &c
+}
+
+// clearSums makes the sums of gradients zero.
+func (st *state) clearSums() {
+	for _, s := range st.slots {
+		if s.Sum {
+			clear(s.now.F32())
+		}
+	}
+}
+
+// saved yields the slots that a checkpoint holds: all that change, but for the
+// sums of gradients, which are zero between steps.
+func (st *state) saved() []*slot {
+	var out []*slot
+	for _, s := range st.slots {
+		if s.Updated && !s.Sum {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// tensors are the saved slots' present values under the slots' names. They share
+// the state's memory.
+func (st *state) tensors() []*onnx.Tensor {
+	var out []*onnx.Tensor
+	for _, s := range st.saved() {
+		out = append(out, &onnx.Tensor{Name: s.Name, Type: onnx.Float, Shape: s.Shape, Data: s.now.Data})
+	}
+	return out
+}
+
+// restore takes the values from a checkpoint, which must hold exactly the slots
+// of this job.
+func (st *state) restore(tensors []*onnx.Tensor) error {
+	saved := st.saved()
+	if len(tensors) != len(saved) {
+		return fmt.Errorf("it holds %d tensors, but the job has %d", len(tensors), len(saved))
+	}
+	for _, t := range tensors {
+		s := st.named[t.Name]
+		if s == nil || !slices.Contains(saved, s) {
+			return fmt.Errorf("the job has no state %q", t.Name)
+		}
+		if t.Type != onnx.Float || !slices.Equal(t.Shape, s.Shape) {
+			return fmt.Errorf("%q is %v%v, but the job needs %v%v", t.Name, t.Type, t.Shape, onnx.Float, s.Shape)
+		}
+		copy(s.now.F32(), t.F32())
+	}
+	return nil
+}
+
+// stateOutput is the slot name behind the name of an output, or "".
+func stateOutput(output string) string {
+	name, ok := strings.CutSuffix(output, "'")
+	if !ok {
+		return ""
+	}
+	return name
+}
