@@ -1,0 +1,128 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+)
+
+// cancelMark is the content of a cancel mark; that it exists is what counts.
+type cancelMark struct {
+	Sweep    string `json:"sweep"`
+	Canceled string `json:"canceled"` // RFC 3339, UTC
+}
+
+// Cancel marks the sweep as canceled and takes its jobs out of the queue.
+// Workers that run one of them see the mark and stop. Jobs that other sweeps
+// want too go on under their names.
+func (s *Scheduler) Cancel(ctx context.Context, sweep string) (Report, error) {
+	p, err := s.Plan(ctx, sweep)
+	if err != nil {
+		return Report{}, err
+	}
+	m := cancelMark{Sweep: sweep, Canceled: time.Now().UTC().Format(time.RFC3339)}
+	err = artifacts.CreateJSON(ctx, s.Store, plan.CancelKey(sweep), m)
+	if err != nil && !errors.Is(err, artifacts.ErrExists) {
+		return Report{}, fmt.Errorf("cancel sweep %s: %w", sweep, err)
+	}
+	report, err := s.Reconcile(ctx, sweep)
+	if err != nil {
+		return Report{}, err
+	}
+	if report.Withdrawn > 0 {
+		err = s.reconcileSharing(ctx, p)
+	}
+	return report, err
+}
+
+// reconcileSharing reconciles the other sweeps that share jobs with the plan.
+func (s *Scheduler) reconcileSharing(ctx context.Context, p *plan.Plan) error {
+	ours := map[string]bool{}
+	for _, job := range p.Jobs {
+		ours[job.ID] = true
+	}
+	entries, err := s.entries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.id == p.ID || e.canceled {
+			continue
+		}
+		other, err := s.Plan(ctx, e.id)
+		if err != nil {
+			return err
+		}
+		for _, job := range other.Jobs {
+			if !ours[job.ID] {
+				continue
+			}
+			if _, err := s.Reconcile(ctx, e.id); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// Resume takes a sweep up again: it removes the cancel mark and enqueues what
+// has no outcome. Jobs that were given up stay so; Retry is for them.
+func (s *Scheduler) Resume(ctx context.Context, sweep string) (Report, error) {
+	if _, err := s.Plan(ctx, sweep); err != nil {
+		return Report{}, err
+	}
+	if err := s.Store.Delete(ctx, plan.CancelKey(sweep)); err != nil {
+		return Report{}, fmt.Errorf("resume sweep %s: %w", sweep, err)
+	}
+	return s.Reconcile(ctx, sweep)
+}
+
+// Retry forgets the failures of a sweep's jobs and enqueues them again: from
+// their last checkpoints, and with all their restarts. It returns how many
+// there were.
+func (s *Scheduler) Retry(ctx context.Context, sweep string) (int, Report, error) {
+	p, err := s.Plan(ctx, sweep)
+	if err != nil {
+		return 0, Report{}, err
+	}
+	stands, err := s.look(ctx, jobIDs(p), nil)
+	if err != nil {
+		return 0, Report{}, fmt.Errorf("retry sweep %s: %w", sweep, err)
+	}
+	var failed []string
+	for job, state := range stands {
+		if state == plan.Failed {
+			failed = append(failed, job)
+		}
+	}
+	if err := each(ctx, failed, s.forgive); err != nil {
+		return 0, Report{}, fmt.Errorf("retry sweep %s: %w", sweep, err)
+	}
+	report, err := s.Reconcile(ctx, sweep)
+	return len(failed), report, err
+}
+
+// forgive removes the record of a job's attempts, by which restarts are
+// counted, and then its failure: killed in between, the job is still failed.
+func (s *Scheduler) forgive(ctx context.Context, job string) error {
+	for info, err := range s.Store.List(ctx, plan.AttemptPrefix(job)) {
+		if err != nil {
+			return err
+		}
+		if err := s.Store.Delete(ctx, info.Key); err != nil {
+			return err
+		}
+	}
+	if err := s.Store.Delete(ctx, plan.FailureKey(job)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.marks, job)
+	return nil
+}

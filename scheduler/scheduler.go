@@ -1,0 +1,124 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+)
+
+// Queue is what the scheduler needs of a queue. Package queue implements it.
+type Queue interface {
+	// Enqueue makes sure that the jobs wait in the queue or run: those that do
+	// so already are left alone, those that are over there are enqueued again.
+	Enqueue(ctx context.Context, sweep string, r plan.Resources, jobs ...plan.Job) error
+	// Withdraw removes the jobs from the queue, except those that run.
+	Withdraw(ctx context.Context, jobs ...string) error
+	// States tells where the jobs are: Pending, Running, Completed or Failed;
+	// those that are in no queue are not in the map.
+	States(ctx context.Context, jobs []string) (map[string]plan.State, error)
+	// Progress is what running jobs last said of themselves.
+	Progress(ctx context.Context, jobs []string) (map[string]plan.Progress, error)
+}
+
+// Scheduler works on the sweeps of one store. Its methods may be called from
+// any number of goroutines, and by any number of processes at once.
+type Scheduler struct {
+	Store artifacts.Store
+	// Queue may be nil where results are only looked at: nothing then counts as
+	// running.
+	Queue Queue
+	Log   *slog.Logger  // nil: discard
+	Poll  time.Duration // how often Wait looks; 0: a second
+
+	mu       sync.Mutex
+	plans    map[string]*plan.Plan    // by sweep; plans never change
+	outcomes map[string]*plan.Outcome // by job; outcomes never change
+	marks    map[string]mark          // by job
+}
+
+// maxParallel bounds the requests in flight: a sweep of ten thousand jobs takes
+// seconds, and no store is overrun.
+const maxParallel = 32
+
+func (s *Scheduler) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+func (s *Scheduler) poll() time.Duration { return cmp.Or(s.Poll, time.Second) }
+
+// Plan reads the plan of a sweep; sweep is its whole ID. The plan is shared:
+// do not change it.
+func (s *Scheduler) Plan(ctx context.Context, sweep string) (*plan.Plan, error) {
+	s.mu.Lock()
+	p := s.plans[sweep]
+	s.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	p = new(plan.Plan)
+	err := artifacts.GetJSON(ctx, s.Store, plan.PlanKey(sweep), p)
+	if errors.Is(err, artifacts.ErrNotFound) {
+		return nil, s.unknown(ctx, sweep)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the plan of sweep %s: %w", sweep, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.plans == nil {
+		s.plans = map[string]*plan.Plan{}
+	}
+	s.plans[sweep] = p
+	return p, nil
+}
+
+// exists tells whether the store has the object.
+func (s *Scheduler) exists(ctx context.Context, key string) (bool, error) {
+	_, err := s.Store.Stat(ctx, key)
+	if errors.Is(err, artifacts.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// each calls f for every item, for several at a time, and returns the first
+// error.
+func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxParallel)
+	for _, item := range items {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return f(ctx, item) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// jobIDs lists the jobs of a plan, each once: two trials may be the same.
+func jobIDs(p *plan.Plan) []string {
+	seen := make(map[string]bool, len(p.Jobs))
+	ids := make([]string, 0, len(p.Jobs))
+	for _, job := range p.Jobs {
+		if !seen[job.ID] {
+			seen[job.ID] = true
+			ids = append(ids, job.ID)
+		}
+	}
+	return ids
+}
