@@ -1,0 +1,154 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// pipeDelay is how long a child's pipes are read after it has exited, in case
+// something that it started holds them open.
+const pipeDelay = 2 * time.Second
+
+// child is a running trainer process.
+type child struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	out    *lineWriter
+	stderr *tail
+	exited chan struct{} // closed once the process is gone and all its output was passed on
+	err    error         // of the exit; valid after exited
+}
+
+// startChild starts the process in a process group of its own, so that a Ctrl-C
+// in the daemon's terminal is the daemon's to handle. line is called with each
+// line of its standard output, from one goroutine, until exited is closed.
+func startChild(cmd *exec.Cmd, env []string, o order, line func([]byte), log *slog.Logger) (*child, error) {
+	c := &child{cmd: cmd, out: &lineWriter{line: line}, exited: make(chan struct{})}
+	c.stderr = &tail{log: log}
+	if len(env) > 0 {
+		cmd.Env = append(cmd.Environ(), env...)
+	}
+	cmd.Stdout, cmd.Stderr = c.out, c.stderr
+	cmd.WaitDelay = pipeDelay
+	cmd.SysProcAttr = childAttributes()
+	var err error
+	if c.stdin, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	started := make(chan error, 1)
+	go c.run(started)
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	// The child may be gone already; its exit tells more than a broken pipe.
+	_, _ = c.stdin.Write(append(text, '\n'))
+	return c, nil
+}
+
+// run starts the process and waits for it on one thread: to the kernel the
+// parent whose death a child is to follow is the thread that started it.
+func (c *child) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := c.cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	c.err = c.cmd.Wait()
+	c.out.flush()
+	c.stderr.flush()
+	close(c.exited)
+}
+
+// stop asks the process to write a checkpoint and exit.
+func (c *child) stop() { _, _ = io.WriteString(c.stdin, stopLine+"\n") }
+
+// kill ends the process and whatever it started.
+func (c *child) kill() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
+
+// obituary says what the process died of, with its last words.
+func (c *child) obituary() string {
+	cause := "exited without a result"
+	var exit *exec.ExitError
+	switch {
+	case errors.As(c.err, &exit):
+		cause = describeStatus(exit.Sys())
+	case c.err != nil:
+		cause = c.err.Error()
+	}
+	text := "the trainer process " + cause
+	if last := c.stderr.String(); last != "" {
+		text += "; it said last:\n" + last
+	}
+	return text
+}
+
+func describeStatus(sys any) string {
+	status, ok := sys.(syscall.WaitStatus)
+	switch {
+	case !ok:
+		return "failed"
+	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return "was killed (signal 9), perhaps because the machine ran out of memory"
+	case status.Signaled():
+		return fmt.Sprintf("crashed (signal %d, %v)", status.Signal(), status.Signal())
+	}
+	return fmt.Sprintf("exited with status %d", status.ExitStatus())
+}
+
+// tail logs a process's standard error and keeps its end.
+type tail struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	lines lineWriter
+	kept  []string
+}
+
+const tailLines = 20
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines.line = t.keep
+	if _, err := t.lines.Write(p); err != nil {
+		t.lines.buf = nil // a process must not end for what it writes to the log
+	}
+	return len(p), nil
+}
+
+func (t *tail) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines.line = t.keep
+	t.lines.flush()
+}
+
+func (t *tail) keep(line []byte) {
+	text := strings.ToValidUTF8(string(line[:min(len(line), 500)]), "?")
+	t.log.Debug("trainer process", "stderr", text)
+	t.kept = append(t.kept, text)
+	if len(t.kept) > tailLines {
+		t.kept = t.kept[1:]
+	}
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.kept, "\n")
+}

@@ -1,0 +1,105 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+
+	"orchestrator/scheduler/plan"
+)
+
+// order is the first line on a trainer process's standard input.
+type order struct {
+	Job     string `json:"job"`
+	Attempt int    `json:"attempt"`
+	Device  string `json:"device"`
+}
+
+// stopLine asks a trainer process to write a checkpoint and exit.
+const stopLine = "stop"
+
+// The kinds of events that a trainer process writes.
+const (
+	eventAlive        = "alive"        // still preparing
+	eventProgress     = "progress"     // a step or an evaluation is done
+	eventEvaluated    = "evaluated"    // an epoch is done and scored
+	eventCheckpointed = "checkpointed" // a checkpoint is in the store
+	eventResult       = "result"       // done; the last event
+	eventInterrupted  = "interrupted"  // stopped as asked; the last event
+	eventFailed       = "failed"       // the last event
+)
+
+// event is one line on a trainer process's standard output. Which fields are set
+// depends on the kind.
+type event struct {
+	Kind string `json:"event"`
+
+	Progress *plan.Progress `json:"progress,omitempty"` // what the process knows of it
+	Epoch    *plan.Epoch    `json:"epoch,omitempty"`    // of evaluated
+	Object   string         `json:"object,omitempty"`   // of checkpointed: its key
+	Outcome  *plan.Outcome  `json:"outcome,omitempty"`  // of result, without what only the daemon knows
+
+	Reason    string `json:"reason,omitempty"` // of failed
+	Hint      string `json:"hint,omitempty"`
+	Permanent bool   `json:"permanent,omitempty"` // another attempt would fail the same way
+}
+
+// last reports whether nothing follows the event.
+func (e event) last() bool {
+	return e.Kind == eventResult || e.Kind == eventInterrupted || e.Kind == eventFailed
+}
+
+// eventWriter writes events, each in one piece, from any goroutine.
+type eventWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (w *eventWriter) write(e event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the event %q: %w", e.Kind, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("tell the worker daemon: %w", err)
+	}
+	return nil
+}
+
+// lineWriter calls a function with each whole line that is written to it.
+type lineWriter struct {
+	buf  []byte
+	line func([]byte)
+}
+
+// maxLine bounds the memory that a child can make us use. A result with a
+// thousand epochs is a hundredth of it.
+const maxLine = 16 << 20
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.buf = append(w.buf, p...)
+	for {
+		end := bytes.IndexByte(w.buf, '\n')
+		if end < 0 {
+			break
+		}
+		w.line(w.buf[:end])
+		w.buf = w.buf[end+1:]
+	}
+	if len(w.buf) > maxLine {
+		return 0, fmt.Errorf("a line of more than %d bytes", maxLine)
+	}
+	return len(p), nil
+}
+
+// flush passes on what is left without an end of line.
+func (w *lineWriter) flush() {
+	if len(w.buf) > 0 {
+		w.line(w.buf)
+		w.buf = nil
+	}
+}

@@ -1,0 +1,187 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"orchestrator/scheduler/plan"
+)
+
+// exit is how a trainer process ended.
+type exit struct {
+	last     event // its last word; Kind is empty if it said none
+	canceled bool  // it was told to stop because its sweep was canceled
+	stopped  bool  // it was told to stop for another reason
+	why      string
+}
+
+func (x exit) detail() string {
+	if x.last.Kind == eventFailed && x.last.Reason != "" {
+		return x.last.Reason
+	}
+	return x.why
+}
+
+// supervise runs the trainer process of an attempt until it has exited.
+func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, slot Slot) exit {
+	events := make(chan event)
+	log := d.Log.With("job", a.Job, "attempt", a.Number)
+	c, err := startChild(d.Command(context.WithoutCancel(ctx)), slot.Env, order{Job: a.Job, Attempt: a.Number, Device: a.Device},
+		func(line []byte) { deliver(events, line, log) }, log)
+	if err != nil {
+		return exit{why: fmt.Sprintf("the trainer process could not be started: %v", err)}
+	}
+	board := d.newReporter(a)
+	defer board.close()
+	marked, stopWatching := d.watchCancel(ctx, sweep)
+	defer stopWatching()
+	s := supervision{d: d, c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
+	defer s.end()
+	return s.loop(ctx, events, marked)
+}
+
+// deliver parses a line of a child's standard output. What is no event, such as
+// a message of a library, is logged.
+func deliver(events chan<- event, line []byte, log *slog.Logger) {
+	var e event
+	if err := json.Unmarshal(line, &e); err != nil || e.Kind == "" {
+		log.Debug("trainer process says", "line", string(line))
+		return
+	}
+	events <- e
+}
+
+// supervision is the state of one supervise.
+type supervision struct {
+	d     *Daemon
+	c     *child
+	board *reporter
+	log   *slog.Logger
+	began time.Time
+
+	stall *time.Timer // until the child is taken for hanging
+	grace *time.Timer // until a child that was told to stop is killed; nil before
+	x     exit
+}
+
+func (s *supervision) end() {
+	s.stall.Stop()
+	if s.grace != nil {
+		s.grace.Stop()
+	}
+}
+
+// loop waits on everything that can happen to a running child. It never blocks
+// on anything else, so the child never waits for the daemon.
+func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-chan struct{}) exit {
+	interrupted, killing := ctx.Done(), s.d.killing
+	for {
+		select {
+		case e := <-events:
+			s.heard(e)
+		case <-s.c.exited:
+			return s.result()
+		case <-interrupted:
+			interrupted = nil
+			s.x.stopped = true
+			s.stop()
+		case <-marked:
+			marked = nil
+			s.x.canceled = true
+			s.stop()
+		case <-killing:
+			killing = nil
+			s.kill("the drain took too long")
+		case <-s.graceOver():
+			s.kill(fmt.Sprintf("it did not stop within %v", s.d.StopGrace))
+		case <-s.stall.C:
+			s.kill(fmt.Sprintf("the trainer process showed no sign of life for %v", s.d.Stall))
+		}
+	}
+}
+
+func (s *supervision) graceOver() <-chan time.Time {
+	if s.grace == nil {
+		return nil
+	}
+	return s.grace.C
+}
+
+func (s *supervision) heard(e event) {
+	s.stall.Reset(s.d.Stall)
+	switch e.Kind {
+	case eventProgress:
+		if e.Progress != nil {
+			s.board.set(*e.Progress, s.d.Now().Sub(s.began))
+		}
+	case eventEvaluated:
+		if e.Epoch != nil {
+			s.log.Info("epoch done", "epoch", e.Epoch.Epoch, "train_loss", e.Epoch.TrainLoss, "scores", e.Epoch.Metrics)
+		}
+	case eventCheckpointed:
+		s.log.Debug("checkpoint written", "object", e.Object)
+	}
+	if e.last() {
+		s.x.last = e
+	}
+}
+
+// stop asks the child to write a checkpoint and exit.
+func (s *supervision) stop() {
+	if s.grace == nil {
+		s.grace = time.NewTimer(s.d.StopGrace)
+		s.c.stop()
+	}
+}
+
+func (s *supervision) kill(why string) {
+	s.x.why = why
+	s.log.Warn("killing the trainer process", "why", why)
+	s.c.kill()
+}
+
+// result interprets the exit of the child. A process that told its result has
+// one, however it then went down.
+func (s *supervision) result() exit {
+	if s.x.last.Kind == eventResult && s.x.last.Outcome == nil {
+		s.x.last = event{Kind: eventFailed, Reason: "the trainer process reported a result without an outcome"}
+	}
+	if s.x.last.Kind == eventInterrupted && !s.x.stopped && !s.x.canceled {
+		s.x.stopped = true // somebody sent it a signal
+	}
+	if s.x.why == "" && s.x.last.Kind == "" {
+		s.x.why = s.c.obituary()
+	}
+	return s.x
+}
+
+// watchCancel closes marked when the sweep's cancel mark appears.
+func (d *Daemon) watchCancel(ctx context.Context, sweep string) (marked <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	found, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(d.CancelPoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			canceled, err := d.canceled(ctx, sweep)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				d.Log.Debug("cannot look for the cancel mark", "sweep", sweep, "error", err)
+			}
+			if canceled {
+				close(found)
+				return
+			}
+		}
+	}()
+	return found, func() { cancel(); <-done }
+}
