@@ -16,6 +16,10 @@ type Sweep struct {
 	Resources       Resources       `yaml:"resources"`
 	Checkpoints     Checkpoints     `yaml:"checkpoints"`
 
+	// Seed is training.seed as the file sets it, before parameters: it also draws
+	// random proposals and the weights of builtin networks.
+	Seed int64 `yaml:"-"`
+
 	File      string       `yaml:"-"` // as it was named to Parse
 	Source    string       `yaml:"-"` // as the user wrote it
 	Overrides []Override   `yaml:"-"` // applied on top of Source
@@ -300,6 +304,7 @@ type Attempt struct {
 	Ended   string `json:"ended,omitempty"`
 	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled; empty while it runs or when its worker died
 	Detail  string `json:"detail,omitempty"`
+	GivenUp bool   `json:"given_up,omitempty"` // the job got its Failure; restarts are counted from here on
 }
 
 // State is the state of a sweep, trial or job.
