@@ -36,6 +36,7 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	sweep.Seed = doc.Training.Seed
 	sweep.File, sweep.Source, sweep.Overrides, sweep.positions = file, string(data), overrides, c.positions
 	return sweep, nil
 }

@@ -216,6 +216,14 @@ func (c *checker) layer(field string, layer Layer) {
 			fillers = append(fillers, key)
 		}
 	}
+	for key, isSet := range map[string]bool{"xavier": layer.Init.Xavier, "msra": layer.Init.MSRA} {
+		if c.set(join(init, key)) && !isSet {
+			c.bad(join(init, key), "is false, which chooses nothing", "write true or remove it")
+		}
+	}
+	if c.set(join(init, "constant")) && layer.Init.Constant == 0 {
+		c.bad(join(init, "constant"), "0 is not supported by this version", "use a small gaussian, as gaussian: 0.0001")
+	}
 	if len(fillers) > 1 {
 		c.bad(init, "names several fillers: "+list(fillers), "keep one of them")
 	}
