@@ -7,30 +7,30 @@
 //
 // # An attempt
 //
-//	      Do(job)
-//	         │
-//	         ▼         outcome, failure or cancel mark in the store
-//	     ┌───────┐  ───────────────────────────────────────────────► Completed,
-//	     │settled│                                                   Failed, Canceled
-//	     └───┬───┘
-//	         ▼         draining
-//	     ┌───────┐  ───────────────────────────────────────────────► Interrupted
-//	     │waiting│  for a free slot of the wanted device
-//	     └───┬───┘
-//	         ▼  attempts/N.json created; N is the first free number
-//	     ┌───────┐  drain, or the sweep's cancel mark   ┌────────┐
-//	     │running│ ───────────────────────────────────► │stopping│
-//	     └───┬───┘   "stop" on the child's stdin         └───┬────┘
-//	         │                                                │ too slow: SIGKILL
-//	         ▼                                                ▼
-//	  ┌─────────────────── the child has exited ───────────────────┐
-//	  │ said result       outcome.json created, by us or another   │ ─► Completed
-//	  │ said interrupted  checkpoint written                       │ ─► Interrupted or Canceled
-//	  │ said failed       permanent: failure.json                  │ ─► Failed
-//	  │ said nothing,     too many crashes: failure.json           │ ─► Failed
-//	  │ or failed         otherwise the queue tries again          │ ─► Retry
-//	  └────────────────────────────────────────────────────────────┘
-//	         │  attempts/N.json completed, the slot given back
+//	    Do(job)
+//	       │
+//	       ▼         outcome, failure or cancel mark in the store
+//	   ┌───────┐  ───────────────────────────────────────────────► Completed,
+//	   │settled│                                                   Failed, Canceled
+//	   └───┬───┘
+//	       ▼         draining
+//	   ┌───────┐  ───────────────────────────────────────────────► Interrupted
+//	   │waiting│  for a free slot of the wanted device
+//	   └───┬───┘
+//	       ▼  attempts/N.json created; N is the first free number
+//	   ┌───────┐  drain, or the sweep's cancel mark   ┌────────┐
+//	   │running│ ───────────────────────────────────► │stopping│
+//	   └───┬───┘   "stop" on the child's stdin         └───┬────┘
+//	       │                                                │ too slow: SIGKILL
+//	       ▼                                                ▼
+//	┌─────────────────── the child has exited ───────────────────┐
+//	│ said result       outcome.json created, by us or another   │ ─► Completed
+//	│ said interrupted  checkpoint written                       │ ─► Interrupted or Canceled
+//	│ said failed       permanent: failure.json                  │ ─► Failed
+//	│ said nothing,     too many crashes: failure.json           │ ─► Failed
+//	│ or failed         otherwise the queue tries again          │ ─► Retry
+//	└────────────────────────────────────────────────────────────┘
+//	       │  attempts/N.json completed, the slot given back
 //
 // # Who may die when
 //
