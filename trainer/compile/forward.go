@@ -153,7 +153,7 @@ func (n *network) trains(name string) bool {
 func (n *network) trained() []string {
 	var names []string
 	for _, s := range n.state {
-		if n.trains(s.Param) {
+		if !s.Zero && n.trains(s.Param) {
 			names = append(names, s.Param)
 		}
 	}
