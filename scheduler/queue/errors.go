@@ -69,12 +69,10 @@ func (o Options) explain(err error) error {
 	case has(text, "OOM command not allowed"):
 		e.what, e.kind = "its memory is full", ErrUnavailable
 		e.hint = "raise maxmemory, and keep maxmemory-policy noeviction"
-	case has(text, "first record does not look like a TLS handshake"):
-		e.what, e.kind = "it does not speak TLS on this port", ErrUnavailable
-		e.hint = "turn TLS off for Redis, or configure its TLS port"
-	case has(text, "x509:", "tls:"):
+	case has(text, "x509:", "tls:"), o.TLS && errors.Is(err, context.DeadlineExceeded):
+		// A plain Redis waits for the rest of what it takes for a command.
 		e.what, e.kind = "the TLS connection failed", ErrUnavailable
-		e.hint = "check the certificate authority and the server name configured for Redis"
+		e.hint = "check that this port speaks TLS, and the certificate authority and server name configured for Redis"
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, context.DeadlineExceeded), has(text, "connection refused", "all sentinels", "reset by peer"):
 		e.what, e.kind = "it cannot be reached", ErrUnavailable
 		e.hint = "check that Redis runs there and that its address is right; `orchestrator run` needs no Redis"

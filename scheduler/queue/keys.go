@@ -82,6 +82,17 @@ if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
 return redis.call("HSET", KEYS[1], "result", ARGV[1])
 `)
 
+// claim says that a server runs a job, unless another one says so already. It
+// returns that other one, or nothing.
+//
+// KEYS: the claim. ARGV: the server; how long the claim holds, in milliseconds.
+var claim = redis.NewScript(`
+local holder = redis.call("GET", KEYS[1])
+if holder and holder ~= ARGV[1] then return holder end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return ""
+`)
+
 // unclaim gives a claim back, unless another server has it by now.
 //
 // KEYS: the claim. ARGV: the server.

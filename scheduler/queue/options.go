@@ -100,7 +100,8 @@ func (o Options) client() (redis.UniversalClient, error) {
 		Addrs:    []string{o.addr()},
 		Username: o.Username, Password: o.Password, DB: o.DB,
 		DialTimeout: dialTimeout, ReadTimeout: replyTimeout, WriteTimeout: replyTimeout,
-		TLSConfig: tlsConfig,
+		ContextTimeoutEnabled: true,
+		TLSConfig:             tlsConfig,
 		// A hosted service's notices, which a plain Redis answers with an error.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DisableIdentity:          true,

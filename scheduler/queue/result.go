@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -63,11 +64,12 @@ func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	return 5 * time.Second // a panic in a handler
 }
 
-// isFailure tells asynq what to count.
+// isFailure tells asynq what to count: not what befell the queue, but what
+// befell the job.
 func isFailure(err error) bool {
 	var e *ended
 	if errors.As(err, &e) {
 		return e.End != Interrupted
 	}
-	return !errors.Is(err, asynq.ErrLeaseExpired)
+	return !errors.Is(err, asynq.ErrLeaseExpired) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -37,6 +37,10 @@ const (
 	// forward is how often retries that are due become pending.
 	forward = 500 * time.Millisecond
 
+	// handBack is what asynq has to report the ends of the last handlers, once
+	// they have returned. It requeues what is still active then.
+	handBack = 2 * time.Second
+
 	defaultDrainTimeout = 10 * time.Minute
 )
 
@@ -65,10 +69,8 @@ func (q *Queue) Serve(ctx context.Context, o ServeOptions) error {
 
 	<-ctx.Done()
 	server.Stop()
-	if o.OnDrain != nil {
-		o.OnDrain()
-	}
-	server.Shutdown() // waits for the handlers, for DrainTimeout at most
+	s.drain()
+	server.Shutdown()
 	stop()
 	<-kept
 	return nil
@@ -87,7 +89,7 @@ func (s *server) config() asynq.Config {
 		StrictPriority:           true,
 		TaskCheckInterval:        pickup,
 		DelayedTaskCheckInterval: forward,
-		ShutdownTimeout:          s.options.DrainTimeout,
+		ShutdownTimeout:          handBack,
 		RetryDelayFunc:           retryDelay,
 		IsFailure:                isFailure,
 		Logger:                   asynqLog{s.options.Log},

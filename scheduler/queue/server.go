@@ -3,13 +3,14 @@ package queue
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -27,8 +28,9 @@ type server struct {
 	id      string        // of the claims
 	slots   chan struct{} // one element per handler that really runs
 
-	mu      sync.Mutex
-	running map[string]*run // by job
+	mu       sync.Mutex
+	running  map[string]*run // by job
+	draining bool
 }
 
 // run is a handler at work. asynq may have given it up, after an outage; it
@@ -58,10 +60,10 @@ func (s *server) process(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return Result{End: Permanent, Detail: err.Error()}.error()
 	}
-	r, busy := s.start(context.WithoutCancel(ctx), task)
-	if busy != "" {
-		s.options.Log.Info("job handed back", "job", task.Job, "why", busy)
-		return Result{End: Interrupted, After: busyDelay, Detail: busy}.error()
+	r, refusal := s.start(context.WithoutCancel(ctx), task)
+	if refusal != nil {
+		s.options.Log.Info("job handed back", "job", task.Job, "why", refusal.Detail)
+		return refusal.error()
 	}
 	select {
 	case <-r.ended:
@@ -79,26 +81,49 @@ func (s *server) process(ctx context.Context, t *asynq.Task) error {
 }
 
 // start returns the running handler of the job, a new one if there is none. Or
-// it says why the job cannot start now.
-func (s *server) start(ctx context.Context, t Task) (r *run, busy string) {
+// it refuses: the job cannot start here now.
+func (s *server) start(ctx context.Context, t Task) (*run, *Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.running[t.Job]; r != nil {
-		return r, ""
+		return r, nil
+	}
+	if s.draining {
+		return nil, &Result{End: Interrupted, Detail: "the worker stops"}
 	}
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		return nil, "a job that the queue had given up still runs in this slot"
+		return nil, &Result{End: Interrupted, After: busyDelay, Detail: "a job that the queue had given up still runs in this slot"}
 	}
 	if holder := s.claim(ctx, t.Job); holder != "" {
 		<-s.slots
-		return nil, "still runs on " + holder
+		return nil, &Result{End: Interrupted, After: busyDelay, Detail: "still runs on " + holder}
 	}
-	r = &run{ended: make(chan struct{})}
+	r := &run{ended: make(chan struct{})}
 	s.running[t.Job] = r
 	go s.run(ctx, t, r)
-	return r, ""
+	return r, nil
+}
+
+// drain refuses new handlers, tells those that run, and waits for them.
+func (s *server) drain() {
+	s.mu.Lock()
+	s.draining = true
+	runs := slices.Collect(maps.Values(s.running))
+	s.mu.Unlock()
+	if s.options.OnDrain != nil {
+		s.options.OnDrain()
+	}
+	timeout := time.After(s.options.DrainTimeout)
+	for _, r := range runs {
+		select {
+		case <-r.ended:
+		case <-timeout:
+			s.options.Log.Warn("jobs left behind that did not stop in time")
+			return
+		}
+	}
 }
 
 func (s *server) run(ctx context.Context, t Task, r *run) {
@@ -127,9 +152,9 @@ func (s *server) handle(ctx context.Context, t Task) (r Result) {
 func (s *server) claim(ctx context.Context, job string) (holder string) {
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
-	before, err := s.queue.redis.SetArgs(ctx, claimKey(job), s.id, redis.SetArgs{Mode: "NX", Get: true, TTL: claimTTL}).Result()
-	if err != nil || before == s.id {
+	holder, err := claim.Run(ctx, s.queue.redis, []string{claimKey(job)}, s.id, claimTTL.Milliseconds()).Text()
+	if err != nil {
 		return ""
 	}
-	return before
+	return holder
 }

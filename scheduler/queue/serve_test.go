@@ -1,0 +1,399 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"orchestrator/scheduler/plan"
+	"orchestrator/scheduler/queue"
+	"orchestrator/scheduler/queue/queuetest"
+)
+
+func TestServeResults(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		inspector := asynq.NewInspectorFromRedisClient(raw(t, o))
+		var calls atomic.Int32
+		serve(t, q, queue.ServeOptions{Handler: func(_ context.Context, task queue.Task) queue.Result {
+			if task.Job == "done" {
+				return queue.Result{End: queue.Done, Detail: "accuracy 0.9"}
+			}
+			if calls.Add(1) == 1 {
+				return queue.Result{End: queue.Retry, Detail: "out of memory"}
+			}
+			return queue.Result{End: queue.Permanent, Detail: "out of memory again"}
+		}})
+		enqueue(t, q, "done", "failing")
+		eventually(t, 5*time.Second, q, "done", plan.Completed)
+		if info, err := inspector.GetTaskInfo("any", "done"); err != nil || string(info.Result) != "accuracy 0.9" {
+			t.Errorf("result of the job that is done: %v, %v", info, err)
+		}
+		eventually(t, 5*time.Second, q, "failing", plan.Failed)
+		info, err := inspector.GetTaskInfo("any", "failing")
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains(t, info.LastErr, "out of memory again")
+		if info.Retried != 1 || calls.Load() != 2 {
+			t.Errorf("retried %d times in %d calls, want 1 in 2", info.Retried, calls.Load())
+		}
+	})
+}
+
+func TestPanicIsARetry(t *testing.T) {
+	q := queuetest.Open(t, embedded(t))
+	var calls atomic.Int32
+	serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
+		if calls.Add(1) == 1 {
+			panic("index out of range")
+		}
+		return queue.Result{End: queue.Done}
+	}})
+	enqueue(t, q, "a")
+	eventually(t, 10*time.Second, q, "a", plan.Completed)
+}
+
+// A worker that is told to stop hands its job to the next one at once, and the
+// job has lost nothing by it.
+func TestInterruptedGoesToTheNextWorker(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		stopping, running := make(chan struct{}), make(chan struct{})
+		stop := serve(t, q, queue.ServeOptions{
+			Handler: func(ctx context.Context, _ queue.Task) queue.Result {
+				close(running)
+				<-stopping
+				if ctx.Err() != nil {
+					t.Error("the handler's context ended with Serve's")
+				}
+				return queue.Result{End: queue.Interrupted}
+			},
+			OnDrain: func() { close(stopping) },
+		})
+		enqueue(t, q, "a")
+		<-running
+		stop()
+		if got := state(t, q, "a"); got != plan.Pending {
+			t.Fatalf("the interrupted job is %q, want pending", got)
+		}
+		info, err := asynq.NewInspectorFromRedisClient(raw(t, o)).GetTaskInfo("any", "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Retried != 0 {
+			t.Errorf("the interruption counts as %d failures", info.Retried)
+		}
+		start := time.Now()
+		serve(t, q, queue.ServeOptions{Handler: done})
+		eventually(t, 5*time.Second, q, "a", plan.Completed)
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("the next worker took %s to go on", took)
+		}
+	})
+}
+
+// A handler that does not stop in time is left behind, and its job handed back.
+func TestDrainTimeout(t *testing.T) {
+	q := queuetest.Open(t, embedded(t))
+	running, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	stop := serve(t, q, queue.ServeOptions{DrainTimeout: 100 * time.Millisecond, Handler: func(context.Context, queue.Task) queue.Result {
+		close(running)
+		<-end
+		close(ended)
+		return queue.Result{End: queue.Done}
+	}})
+	enqueue(t, q, "a")
+	<-running
+	stop()
+	if got := state(t, q, "a"); got != plan.Pending {
+		t.Errorf("the job left behind is %q, want pending", got)
+	}
+	close(end)
+	<-ended
+}
+
+func TestUrgentFirst(t *testing.T) {
+	q := queuetest.Open(t, embedded(t))
+	ctx := context.Background()
+	for i, r := range []plan.Resources{
+		{Device: "any", Priority: 90}, {Device: "any"}, {Device: "cuda", Priority: 42},
+		{Device: "any", Priority: 1}, {Device: "cuda", Priority: 1}, {Device: "cpu", Priority: 1},
+	} {
+		if err := q.Enqueue(ctx, "s", r, plan.Job{ID: fmt.Sprint(r.Device, r.Priority), Trial: i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var order []string
+	serve(t, q, queue.ServeOptions{Devices: []string{"any", "cuda"}, Handler: func(_ context.Context, task queue.Task) queue.Result {
+		order = append(order, task.Job) // one slot: one at a time
+		return queue.Result{End: queue.Done}
+	}})
+	eventually(t, 10*time.Second, q, "any90", plan.Completed)
+	if got, want := strings.Join(order, " "), "cuda1 any1 cuda42 any0 any90"; got != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
+	if got := state(t, q, "cpu1"); got != plan.Pending {
+		t.Errorf("a worker without that device took the job: %q", got)
+	}
+}
+
+func TestIdlePickup(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		started := make(chan time.Time, 1)
+		serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
+			started <- time.Now()
+			return queue.Result{End: queue.Done}
+		}})
+		var waits []time.Duration
+		for i := range 15 {
+			job := fmt.Sprint(i)
+			enqueued := time.Now()
+			enqueue(t, q, job)
+			waits = append(waits, (<-started).Sub(enqueued))
+			eventually(t, 5*time.Second, q, job, plan.Completed)
+		}
+		slices.Sort(waits)
+		if median := waits[len(waits)/2]; median > 100*time.Millisecond {
+			t.Errorf("an idle worker starts a job after %s in the median, want under 100 ms", median)
+		}
+	})
+}
+
+// Redis goes away while a job runs and comes back with its data: the job never
+// notices.
+func TestRedisRestartsDuringAJob(t *testing.T) {
+	t.Parallel()
+	r := queuetest.StartRedis(t)
+	q := queuetest.Open(t, r.Options())
+	running, end := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int32
+	serve(t, q, queue.ServeOptions{Handler: func(ctx context.Context, _ queue.Task) queue.Result {
+		calls.Add(1)
+		close(running)
+		<-end
+		if ctx.Err() != nil {
+			t.Error("the outage cancelled the handler")
+		}
+		return queue.Result{End: queue.Done}
+	}})
+	enqueue(t, q, "a")
+	<-running
+	r.Kill()
+	if _, err := q.States(context.Background(), []string{"a"}); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("during the outage: %v, want ErrUnavailable", err)
+	}
+	r.Start()
+	close(end)
+	eventually(t, 20*time.Second, q, "a", plan.Completed)
+	if calls.Load() != 1 {
+		t.Errorf("the job ran %d times", calls.Load())
+	}
+}
+
+// Everything in Redis is lost while jobs run. They are enqueued again; the
+// worker that runs one joins it, and another worker keeps its hands off it.
+func TestFlushDuringAJob(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q, c := queuetest.Open(t, o), raw(t, o)
+		running, end := make(chan struct{}), make(chan struct{})
+		var calls atomic.Int32
+		var outcomes sync.Map
+		handler := func(_ context.Context, task queue.Task) queue.Result {
+			if _, exists := outcomes.Load(task.Job); exists {
+				return queue.Result{End: queue.Done}
+			}
+			if calls.Add(1) == 1 {
+				close(running)
+			}
+			<-end
+			outcomes.Store(task.Job, true)
+			return queue.Result{End: queue.Done}
+		}
+		serve(t, q, queue.ServeOptions{Handler: handler})
+		enqueue(t, q, "a")
+		<-running
+		serve(t, queuetest.Open(t, o), queue.ServeOptions{Handler: handler, Concurrency: 2})
+		c.FlushAll(context.Background())
+		queuetest.Eventually(t, 10*time.Second, "the worker claims its job again", func() bool {
+			return c.Exists(context.Background(), "orchestrator:claim:a").Val() == 1
+		})
+		enqueue(t, q, "a", "b")
+		queuetest.Eventually(t, 10*time.Second, "a free worker takes the other job", func() bool { return calls.Load() == 2 })
+		close(end)
+		eventually(t, 20*time.Second, q, "a", plan.Completed)
+		eventually(t, 20*time.Second, q, "b", plan.Completed)
+		if calls.Load() != 2 {
+			t.Errorf("2 jobs ran %d times", calls.Load())
+		}
+	})
+}
+
+func TestKilledWorkersJobIsTakenOver(t *testing.T) {
+	t.Parallel()
+	o := queuetest.StartRedis(t).Options()
+	q := queuetest.Open(t, o)
+	enqueue(t, q, "a")
+
+	victim := exec.Command(os.Args[0])
+	victim.Env = append(os.Environ(), "QUEUE_TEST_WORKER="+o.Addr)
+	out, err := victim.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 100)
+	n, _ := out.Read(line)
+	contains(t, string(line[:n]), "running a")
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	victim.Wait() // reports the kill
+	killed := time.Now()
+
+	serve(t, q, queue.ServeOptions{Handler: done})
+	eventually(t, 40*time.Second, q, "a", plan.Completed)
+	t.Logf("taken over after %s", time.Since(killed).Round(time.Second))
+	info, err := asynq.NewInspectorFromRedisClient(raw(t, o)).GetTaskInfo("any", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Retried != 0 {
+		t.Errorf("the worker's death counts as %d failures of the job", info.Retried)
+	}
+}
+
+// A failover can lose the lease of a task and even its content: asynq would
+// never touch it again.
+func TestActiveWithoutLease(t *testing.T) {
+	t.Parallel()
+	o := embedded(t)
+	q, c := queuetest.Open(t, o), raw(t, o)
+	ctx := context.Background()
+	enqueue(t, q, "leaseless")
+	if err := c.RPopLPush(ctx, "asynq:{any}:pending", "asynq:{any}:active").Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.HSet(ctx, "asynq:{any}:t:leaseless", "state", "active")
+	c.LPush(ctx, "asynq:{any}:active", "contentless")
+	serve(t, q, queue.ServeOptions{Handler: done})
+	eventually(t, 20*time.Second, q, "leaseless", plan.Completed)
+	eventually(t, 20*time.Second, q, "contentless", "")
+}
+
+func TestWorkers(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		release := make(chan struct{})
+		serve(t, q, queue.ServeOptions{Devices: []string{"any", "cpu"}, Concurrency: 3,
+			Handler: func(context.Context, queue.Task) queue.Result {
+				<-release
+				return queue.Result{End: queue.Interrupted}
+			}, OnDrain: func() { close(release) }})
+		enqueue(t, q, "a")
+		var workers []queue.Worker
+		queuetest.Eventually(t, 10*time.Second, "the worker shows its job", func() bool {
+			var err error
+			workers, err = q.Workers(context.Background())
+			return err == nil && len(workers) == 1 && len(workers[0].Running) == 1
+		})
+		w := workers[0]
+		if w.PID != os.Getpid() || w.Slots != 3 || w.Status != "active" || strings.Join(w.Devices, " ") != "cpu any" || w.Running[0].Job != "a" {
+			t.Errorf("worker %+v", w)
+		}
+	})
+}
+
+func TestMonitor(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		enqueue(t, q, "a")
+		serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
+			return queue.Result{End: queue.Done, Detail: "accuracy 0.9"}
+		}})
+		eventually(t, 5*time.Second, q, "a", plan.Completed)
+		monitor, err := queue.NewMonitor(o, "/queue", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer monitor.Close()
+		server := httptest.NewServer(monitor)
+		defer server.Close()
+
+		var page struct {
+			Tasks []struct{ ID, Payload, Result string }
+		}
+		r, err := http.Get(server.URL + "/queue/api/queues/any/completed_tasks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		if err := json.NewDecoder(r.Body).Decode(&page); err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Tasks) != 1 || page.Tasks[0].Payload != `{"sweep":"s","job":"a","trial":0,"fold":0}` || page.Tasks[0].Result != "accuracy 0.9" {
+			t.Errorf("asynqmon shows %+v", page.Tasks)
+		}
+		r, err = http.Post(server.URL+"/queue/api/queues/any:pause", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("a read-only monitor answered a change with %s", r.Status)
+		}
+	})
+}
+
+// Many jobs on many slots of several workers, whose claims and slots race.
+func TestEveryJobRunsOnce(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		var mu sync.Mutex
+		runs := map[string]int{}
+		for range 3 {
+			serve(t, queuetest.Open(t, o), queue.ServeOptions{Concurrency: 4, Handler: func(_ context.Context, task queue.Task) queue.Result {
+				mu.Lock()
+				defer mu.Unlock()
+				runs[task.Job]++
+				return queue.Result{End: queue.Done}
+			}})
+		}
+		var jobs []string
+		for i := range 200 {
+			jobs = append(jobs, fmt.Sprint(i))
+		}
+		enqueue(t, q, jobs...)
+		queuetest.Eventually(t, 30*time.Second, "all jobs are completed", func() bool {
+			states, err := q.States(context.Background(), jobs)
+			n := 0
+			for _, s := range states {
+				if s == plan.Completed {
+					n++
+				}
+			}
+			return err == nil && n == len(jobs)
+		})
+		for job, n := range runs {
+			if n != 1 {
+				t.Errorf("job %s ran %d times", job, n)
+			}
+		}
+	})
+}
