@@ -6,6 +6,7 @@ import (
 	"path"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,6 +17,34 @@ import (
 type decoder struct {
 	problems  *problems
 	positions map[string]position // of each key met, by dotted path
+	failed    failures
+}
+
+// failures are the fields that could not be read. Their values mean nothing, so
+// no rule is held against them.
+type failures map[string]bool
+
+// add marks a field and, as "field.", every section around it.
+func (f failures) add(field string) {
+	f[field] = true
+	for dot := strings.LastIndexByte(field, '.'); dot >= 0; dot = strings.LastIndexByte(field, '.') {
+		field = field[:dot]
+		f[field+"."] = true
+	}
+}
+
+// touch tells whether the field, a section around it or a part of it failed.
+func (f failures) touch(field string) bool {
+	if f[field] || f[field+"."] {
+		return true
+	}
+	for dot := strings.LastIndexByte(field, '.'); dot >= 0; dot = strings.LastIndexByte(field, '.') {
+		field = field[:dot]
+		if f[field] {
+			return true
+		}
+	}
+	return false
 }
 
 // nodeDecoder is implemented by types that a file writes in another shape.
@@ -25,6 +54,7 @@ type nodeDecoder interface {
 
 func (d *decoder) bad(n *yaml.Node, field, problem, try string) {
 	d.problems.add(at(n), field, problem, try)
+	d.failed.add(field)
 }
 
 // value decodes one node into v.

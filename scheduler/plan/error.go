@@ -85,17 +85,20 @@ type problems struct {
 	file      string
 	overrides []Override
 	list      Errors
+	seen      map[Error]bool
 }
 
 // add records a problem unless the same one was recorded before: trials repeat
 // each other's problems.
 func (p *problems) add(at position, field, problem, try string) {
 	e := p.locate(at, field, problem, try)
-	for _, seen := range p.list {
-		if *seen == *e {
-			return
-		}
+	if p.seen[*e] {
+		return
 	}
+	if p.seen == nil {
+		p.seen = map[Error]bool{}
+	}
+	p.seen[*e] = true
 	p.list = append(p.list, e)
 }
 

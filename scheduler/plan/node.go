@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +27,11 @@ func readDocument(data []byte, p *problems) *yaml.Node {
 		p.add(position{}, "", fmt.Sprintf("the file has %d bytes; a sweep has at most %d", len(data), maxBytes), "is this the sweep file?")
 		return nil
 	}
-	root, err := parseYAML(data)
+	root, second, err := parseYAML(data)
+	if second != nil {
+		p.add(at(second), "", "a second document begins here", "put each sweep into a file of its own")
+		return nil
+	}
 	if err != nil {
 		line, text := syntaxError(err)
 		p.add(position{line, 1}, "", "is not valid YAML: "+text, "check the indentation, colons and brackets around this line")
@@ -45,23 +52,25 @@ func readDocument(data []byte, p *problems) *yaml.Node {
 	return tree
 }
 
-// parseYAML returns the content of a file's only document, nil for an empty file.
-func parseYAML(data []byte) (root *yaml.Node, err error) {
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
-	var document, second yaml.Node
-	if err := decoder.Decode(&document); err != nil {
-		if err.Error() == "EOF" {
-			return nil, nil
-		}
-		return nil, err
+// parseYAML returns the content of a file's first document, nil for an empty
+// file, and the second document where there is one.
+func parseYAML(data []byte) (root, second *yaml.Node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, next yaml.Node
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
 	}
-	if err := decoder.Decode(&second); err == nil {
-		return nil, fmt.Errorf("yaml: line %d: the file has more than one document", second.Line)
+	if err := decoder.Decode(&next); err == nil {
+		second = &next
+	} else if !errors.Is(err, io.EOF) {
+		return nil, nil, err
 	}
-	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
-		return nil, nil
+	if len(document.Content) > 0 && document.Content[0].Tag != "!!null" {
+		root = document.Content[0]
 	}
-	return document.Content[0], nil
+	return root, second, nil
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -188,8 +197,8 @@ func moved(n *yaml.Node, to position) *yaml.Node {
 
 // setPath writes a value at a dotted path below a mapping and makes the mappings
 // on the way that are not there. In a list a part of the path is an index. It
-// reports what stands in the way.
-func setPath(root *yaml.Node, path string, value *yaml.Node) (problem string) {
+// reports what stands in the way. The keys that it writes are said to be at from.
+func setPath(root *yaml.Node, path string, value *yaml.Node, from position) (problem string) {
 	parts := strings.Split(path, ".")
 	node := root
 	for i, part := range parts {
@@ -200,12 +209,12 @@ func setPath(root *yaml.Node, path string, value *yaml.Node) (problem string) {
 			key, child := lookup(node, part)
 			if child == nil {
 				key = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part}
-				child = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: value.Line, Column: value.Column}
+				child = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: from.line, Column: from.column}
 				node.Content = append(node.Content, key, child)
-				key.Line, key.Column = value.Line, value.Column
+				key.Line, key.Column = from.line, from.column
 			}
 			if last {
-				key.Line, key.Column = value.Line, value.Column
+				key.Line, key.Column = from.line, from.column
 				*child = *value
 			}
 			node = child

@@ -22,11 +22,15 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	}
 	doc, c := decode(root, p)
 	c.sweep(doc)
-	if len(doc.Parameters) == 0 {
+	points := doc.propose(c)
+	if len(points) == 0 { // no trials to check: what is not searched can still be
+		for _, parameter := range doc.Parameters {
+			c.failed.add(parameter.Path)
+		}
 		c.config(doc)
 	}
 	sweep := &doc.Sweep
-	for i, values := range doc.propose(c) {
+	for i, values := range points {
 		if a, ok := doc.trial(root, values, p); ok {
 			sweep.Trials = append(sweep.Trials, a)
 		} else if i > maxShown {
@@ -44,21 +48,21 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 // decode reads a tree over the defaults.
 func decode(root *yaml.Node, p *problems) (*document, *checker) {
 	doc := defaults()
-	d := &decoder{problems: p, positions: map[string]position{}}
+	d := &decoder{problems: p, positions: map[string]position{}, failed: failures{}}
 	d.structure(root, reflect.ValueOf(&doc).Elem(), "")
 	doc.derive(d.positions)
-	return &doc, &checker{problems: p, positions: d.positions}
+	return &doc, &checker{problems: p, positions: d.positions, failed: d.failed}
 }
 
 // trial writes a point's values into the file and reads it again: a trial obeys
 // the same rules as if the user had written it out. Problems with a value point
-// to the line of its parameter.
+// to the value or to its parameter.
 func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment, bool) {
 	before := len(p.list)
 	tree := clone(root)
 	parameters := map[string]any{}
 	for i, parameter := range d.Parameters {
-		if problem := setPath(tree, parameter.Path, moved(values[i], parameter.at)); problem != "" {
+		if problem := setPath(tree, parameter.Path, clone(values[i]), parameter.at); problem != "" {
 			p.add(parameter.at, "parameters."+parameter.Path, problem, "")
 			continue
 		}
@@ -72,7 +76,10 @@ func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment
 // apply writes override number i into the file's tree.
 func (o Override) apply(root *yaml.Node, i int, p *problems) {
 	from := position{line: -1 - i}
-	value, err := parseYAML([]byte(o.Value))
+	value, second, err := parseYAML([]byte(o.Value))
+	if second != nil {
+		err = fmt.Errorf("it has more than one document")
+	}
 	if err != nil {
 		_, text := syntaxError(err)
 		p.add(from, o.Key, fmt.Sprintf("the value is not valid YAML: %s", text), "quote it for your shell, as --set 'preprocessing.resize=[256, 256]'")
@@ -85,7 +92,7 @@ func (o Override) apply(root *yaml.Node, i int, p *problems) {
 	if value = (&expander{problems: p}).expand(value, 0); value == nil {
 		return
 	}
-	if problem := setPath(root, o.Key, moved(value, from)); problem != "" {
+	if problem := setPath(root, o.Key, moved(value, from), from); problem != "" {
 		p.add(from, o.Key, problem, "")
 	}
 }

@@ -102,6 +102,9 @@ func (p point) key() string {
 // propose checks that the space fits the method and lists the trials' points.
 func (d *document) propose(c *checker) []point {
 	space := d.Parameters
+	if c.failed.touch("parameters") {
+		return nil
+	}
 	switch d.Method {
 	case "random":
 		if len(space) == 0 {

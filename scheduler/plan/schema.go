@@ -18,9 +18,8 @@ type document struct {
 // belong to the language of sweep files but that this version does not run.
 // They are refused by name: ignoring them would train something else.
 var notYet = map[string]string{
-	"early_terminate":                        "this version trains every fold to its end",
-	"evaluation.oversample":                  "this version scores the central crop",
-	"evaluation.calibration":                 "",
+	"early_terminate":                        "which trains every fold to its end",
+	"evaluation.oversample":                  "which scores the central crop",
 	"model.surgery[].reinit":                 "",
 	"model.surgery[].rename":                 "",
 	"model.surgery[].to_fully_convolutional": "",
@@ -78,9 +77,9 @@ func unknownKey(t reflect.Type, section, key string) (problem, try string) {
 	if reason, ok := notYet[path]; ok {
 		problem = "is not supported by this version"
 		if reason != "" {
-			problem += ": " + reason
+			return problem + ", " + reason, "remove it"
 		}
-		return problem, "remove it; supported here: " + list(childKeys(t))
+		return problem, "supported here: " + list(childKeys(t))
 	}
 	problem = "is not a known key"
 	siblings := childKeys(t)

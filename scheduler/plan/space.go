@@ -25,6 +25,9 @@ type Parameter struct {
 	at      position     // in the file
 }
 
+// maxParameters is how many parameters a sweep may search.
+const maxParameters = 100
+
 // The distributions, as W&B names them, and those of W&B's that are not here.
 var (
 	distributions      = []string{"categorical", "constant", "uniform", "log_uniform_values", "q_uniform", "int_uniform"}
@@ -88,6 +91,10 @@ var definitionKeys = append(childKeys(reflect.TypeFor[definition]()), "mu", "sig
 // "parameters:" as W&B writes it.
 func (s *Space) decodeNode(d *decoder, n *yaml.Node, field string) {
 	s.section(d, n, field, "")
+	if len(*s) > maxParameters {
+		d.bad(n, field, fmt.Sprintf("searches %d parameters; at most %d can be", len(*s), maxParameters), "")
+		*s = nil
+	}
 	for i, p := range *s {
 		for _, other := range (*s)[:i] {
 			if p.Path == other.Path || strings.HasPrefix(p.Path, other.Path+".") || strings.HasPrefix(other.Path, p.Path+".") {
@@ -138,11 +145,13 @@ func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string)
 	var def definition
 	d.structure(value, reflect.ValueOf(&def).Elem(), field)
 	if len(d.problems.list) > before {
+		d.failed.add(path)
 		return
 	}
 	p := Parameter{Path: path, at: at(key)}
 	if problem, try := p.define(def); problem != "" {
 		d.bad(key, field, problem, try)
+		d.failed.add(path)
 		return
 	}
 	*s = append(*s, p)
@@ -275,10 +284,10 @@ func (p *Parameter) steps() (first, last float64) {
 func (p *Parameter) choice(i int) *yaml.Node {
 	switch p.Distribution {
 	case "int_uniform":
-		return numberNode(p.Min+float64(i), "!!int")
+		return p.number(p.Min + float64(i))
 	case "q_uniform":
 		first, _ := p.steps()
-		return numberNode(significant((first+float64(i))*p.Q, 12), "")
+		return p.number(significant((first+float64(i))*p.Q, 12))
 	}
 	return p.choices[i]
 }
@@ -294,20 +303,17 @@ func (p *Parameter) between(u float64) *yaml.Node {
 	} else {
 		x = p.Min + float64(u*(p.Max-p.Min))
 	}
-	return numberNode(min(max(significant(x, 6), p.Min), p.Max), "")
+	return p.number(min(max(significant(x, 6), p.Min), p.Max))
 }
 
-// numberNode writes a number so that it reads back as the same. Whole numbers
+// number writes a drawn number so that it reads back as the same. Whole numbers
 // are integers, so that they also fit settings that count.
-func numberNode(x float64, tag string) *yaml.Node {
-	text := strconv.FormatFloat(x, 'g', -1, 64)
-	if tag == "" {
-		tag = "!!float"
-	}
+func (p *Parameter) number(x float64) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(x, 'g', -1, 64), Line: p.at.line, Column: p.at.column}
 	if whole(x) && math.Abs(x) <= 1<<53 {
-		text, tag = strconv.FormatInt(int64(x), 10), "!!int"
+		n.Tag, n.Value = "!!int", strconv.FormatInt(int64(x), 10)
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+	return n
 }
 
 func significant(x float64, digits int) float64 {

@@ -41,17 +41,17 @@ var policyKeys = map[string]struct{ needs, may []string }{
 type checker struct {
 	problems  *problems
 	positions map[string]position
+	failed    failures
 }
 
 // bad records a problem with a field, unless the field could not be read in the
 // first place.
 func (c *checker) bad(field, problem, try string) {
-	for _, p := range c.problems.list {
-		if p.Field == field || strings.HasPrefix(p.Field, field+".") {
-			return
-		}
+	if c.failed.touch(field) {
+		return
 	}
 	c.problems.add(nearestPosition(c.positions, field), field, problem, try)
+	c.failed.add(field)
 }
 
 func (c *checker) set(field string) bool {
@@ -340,7 +340,7 @@ func (c *checker) evaluation(doc *document) {
 			c.bad("evaluation.metrics", fmt.Sprintf("holds %s twice", name), "")
 		}
 	}
-	if !slices.Contains(e.Metrics, doc.Metric.Name) {
+	if len(e.Metrics) > 0 && !slices.Contains(e.Metrics, doc.Metric.Name) {
 		c.bad("metric.name", fmt.Sprintf("%q is not among evaluation.metrics (%s)", doc.Metric.Name, list(e.Metrics)), "add it there or rank the trials by one of them")
 	}
 	if c.set("evaluation.batch_size") {
