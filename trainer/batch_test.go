@@ -1,0 +1,157 @@
+package trainer
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orchestrator/trainer/compile"
+)
+
+func TestPlanVisitsEverySampleOncePerEpoch(t *testing.T) {
+	job := smallJob(layers{})
+	var kinds []string
+	visited := map[int][]int{}
+	for s := range job.plan(0, 0) {
+		kind := "test"
+		if s.train {
+			kind = "train"
+			visited[s.epoch] = append(visited[s.epoch], s.samples...)
+		}
+		kinds = append(kinds, kind)
+	}
+	if want := []string{"train", "train", "train", "test", "test", "test"}; !cmp.Equal(kinds, append(want, want...)) {
+		t.Errorf("order %q", kinds)
+	}
+	if slices.Equal(visited[0], visited[1]) {
+		t.Error("two epochs have the same order")
+	}
+	for epoch, samples := range visited {
+		slices.Sort(samples)
+		if !slices.Equal(samples, job.Train) {
+			t.Errorf("epoch %d visits %v", epoch, samples)
+		}
+	}
+}
+
+func TestPlanContinuesWhereItIsTold(t *testing.T) {
+	job := smallJob(layers{})
+	whole := slices.Collect(job.plan(0, 0))
+	for _, start := range []struct{ epoch, step, skipped int }{{0, 1, 1}, {0, 3, 3}, {1, 0, 6}, {1, 2, 8}, {1, 3, 9}, {2, 0, 9}} {
+		rest := slices.Collect(job.plan(start.epoch, start.step))
+		if d := cmp.Diff(whole[start.skipped:], rest, cmp.AllowUnexported(batchSpec{})); d != "" {
+			t.Errorf("from epoch %d, step %d:\n%s", start.epoch, start.step, d)
+		}
+	}
+}
+
+func TestShortBatchIsFilledUpWithItsOwnSamples(t *testing.T) {
+	d := newPictures(10, 2)
+	b := newBatch(2, 3, pictureShape(d), nil)
+	if err := b.fill(batchSpec{train: true, samples: []int{4, 7, 8}}, d, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{0, 1, 0, 0, 1, 0}; !cmp.Equal(b.labels.I64(), want) {
+		t.Errorf("labels %v, want %v", b.labels.I64(), want)
+	}
+	third := float32(1) / 3
+	if want := []float32{third, third, third, 0, 0, 0}; !cmp.Equal(b.weights.F32(), want) {
+		t.Errorf("weights %v, want %v", b.weights.F32(), want)
+	}
+	pixels := b.images.Data.([]uint8)
+	if half := len(pixels) / 2; !slices.Equal(pixels[:half], pixels[half:]) {
+		t.Error("the rows beyond the samples do not repeat them")
+	}
+	if n := len(b.used()); n != 2 {
+		t.Errorf("%d micro-batches hold a real sample, want 2", n)
+	}
+}
+
+func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
+	d := newPictures(1, 2)
+	for crop, spare := range map[int]int{6: 2, 5: 3, 8: 0, 0: 0} {
+		d.crop = crop
+		b := newBatch(1, 1, pictureShape(d), nil)
+		if top, left, flip := b.window(d, 0, 1, true); top != spare/2 || left != spare/2 || flip {
+			t.Errorf("crop %d: evaluation at (%d, %d), mirrored %v", crop, top, left, flip)
+		}
+		seen := map[[2]int]bool{}
+		flips := 0
+		b.train = true
+		for position := range 400 {
+			top, left, flip := b.window(d, position, 1, true)
+			seen[[2]int{top, left}] = true
+			if flip {
+				flips++
+			}
+			if top < 0 || left < 0 || top > spare || left > spare {
+				t.Fatalf("crop %d at (%d, %d)", crop, top, left)
+			}
+		}
+		if len(seen) != (spare+1)*(spare+1) || flips < 150 || flips > 250 {
+			t.Errorf("crop %d: %d places, %d of 400 mirrored", crop, len(seen), flips)
+		}
+		if _, _, flip := b.window(d, 0, 1, false); flip {
+			t.Error("mirrored, though mirror is off")
+		}
+	}
+}
+
+func TestAugmentationDependsOnSeedEpochAndPositionAlone(t *testing.T) {
+	d := newPictures(4, 2)
+	pixels := func(spec batchSpec, micro, parts int, seed int64) []uint8 {
+		b := newBatch(micro, parts, pictureShape(d), nil)
+		if err := b.fill(spec, d, seed, true); err != nil {
+			t.Fatal(err)
+		}
+		return b.images.Data.([]uint8)
+	}
+	spec := batchSpec{train: true, epoch: 3, first: 8, samples: []int{0, 1, 2, 3}}
+	want := pixels(spec, 4, 1, 5)
+	if !slices.Equal(want, pixels(spec, 1, 4, 5)) {
+		t.Error("micro-batches change the augmentation")
+	}
+	other := spec
+	other.epoch = 4
+	if slices.Equal(want, pixels(other, 4, 1, 5)) || slices.Equal(want, pixels(spec, 4, 1, 6)) {
+		t.Error("another epoch or seed does not change the augmentation")
+	}
+}
+
+func TestDropoutMasks(t *testing.T) {
+	const rows, width, ratio = 8, 5000, 0.3
+	masks := []compile.Mask{{Input: "mask:a", Ratio: ratio, Shape: []int{rows, width}}, {Input: "mask:b", Ratio: ratio, Shape: []int{rows, width}}}
+	draw := func(micro, parts, epoch, step int) []mask {
+		m := slices.Clone(masks)
+		for i := range m {
+			m[i].Shape = []int{micro, width}
+		}
+		b := newBatch(micro, parts, []int{1, 1, 1}, m)
+		b.epoch, b.step = epoch, step
+		b.drawMasks(9)
+		return b.masks
+	}
+	first := draw(rows, 1, 0, 0)
+	zeros := 0
+	for _, x := range first[0].values.F32() {
+		switch x {
+		case 0:
+			zeros++
+		case float32(1 / (1 - ratio)):
+		default:
+			t.Fatalf("mask value %v", x)
+		}
+	}
+	// 5 standard deviations of a binomial of 40,000 draws.
+	if share := float64(zeros) / (rows * width); share < ratio-0.0115 || share > ratio+0.0115 {
+		t.Errorf("%v of the mask is zero, want %v", share, ratio)
+	}
+	same := func(a, b mask) bool { return slices.Equal(a.values.F32(), b.values.F32()) }
+	if !same(first[0], draw(2, 4, 0, 0)[0]) {
+		t.Error("micro-batches change the mask")
+	}
+	if same(first[0], first[1]) || same(first[0], draw(rows, 1, 1, 0)[0]) || same(first[0], draw(rows, 1, 0, 1)[0]) {
+		t.Error("two Dropouts, epochs or steps have the same mask")
+	}
+}
