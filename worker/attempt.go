@@ -131,6 +131,9 @@ func (d *Daemon) complete(ctx context.Context, sweep string, spec plan.Spec, a p
 		return Retry, fmt.Errorf("record the outcome: %w", err)
 	}
 	d.note(ctx, a, plan.Completed, detail)
+	if err := pruneCheckpoints(ctx, d.Store, spec.Job, spec.Checkpoints.SaveTrialLatest); err != nil {
+		d.Log.Warn("checkpoints of a completed job are left over", "job", spec.Job, "error", err)
+	}
 	return Completed, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,6 +70,7 @@ func (c *child) run(started chan<- error) {
 		return
 	}
 	c.err = c.cmd.Wait()
+	c.kill() // whatever it started and left behind
 	c.out.flush()
 	c.stderr.flush()
 	close(c.exited)
@@ -110,16 +112,25 @@ func describeStatus(sys any) string {
 	return fmt.Sprintf("exited with status %d", status.ExitStatus())
 }
 
-// tail logs a process's standard error and keeps its end.
+// tail logs a process's standard error and keeps what explains its end: the
+// last lines, or, where the Go runtime reports a crash, the first lines of that
+// report, whose end is only registers.
 type tail struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	lines lineWriter
-	kept  []string
+	mu      sync.Mutex
+	lines   lineWriter
+	kept    []string
+	crashed bool // kept begins with the report of a crash
 }
 
-const tailLines = 20
+const (
+	tailLines  = 20
+	crashLines = 8
+)
+
+// crashes are how such reports begin: of a signal, of the runtime, of a panic.
+var crashes = []string{"SIG", "fatal error: ", "panic: ", "unexpected fault address "}
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
@@ -141,9 +152,14 @@ func (t *tail) flush() {
 func (t *tail) keep(line []byte) {
 	text := strings.ToValidUTF8(string(line[:min(len(line), 500)]), "?")
 	t.log.Debug("trainer process", "stderr", text)
-	t.kept = append(t.kept, text)
-	if len(t.kept) > tailLines {
-		t.kept = t.kept[1:]
+	if !t.crashed && slices.ContainsFunc(crashes, func(c string) bool { return strings.HasPrefix(text, c) }) {
+		t.crashed, t.kept = true, nil
+	}
+	switch {
+	case !t.crashed:
+		t.kept = append(t.kept[max(0, len(t.kept)+1-tailLines):], text)
+	case len(t.kept) < crashLines:
+		t.kept = append(t.kept, text)
 	}
 }
 

@@ -1,0 +1,241 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/surgery"
+)
+
+// This file alone knows how the words of a sweep file become those of package
+// trainer.
+
+// trainerJob is the job of a spec, on an imported base model.
+func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, error) {
+	model, rates, err := operate(base, s.Config)
+	if err != nil {
+		return trainer.Job{}, err
+	}
+	metadata, err := metadata(s)
+	if err != nil {
+		return trainer.Job{}, err
+	}
+	t := s.Config.Training
+	return trainer.Job{
+		Model: model, Classes: s.Classes, Data: data, Train: s.Train, Test: s.Test,
+		Loss: t.Loss, Optimizer: t.Optimizer,
+		LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
+		Policy: trainer.Policy{
+			Name: t.Policy.Policy, EveryEpochs: t.Policy.EveryEpochs, Epochs: t.Policy.Epochs,
+			Gamma: t.Policy.Gamma, Power: t.Policy.Power, WarmUp: t.Policy.WarmUp,
+		},
+		Rates: rates, Epochs: t.Epochs, BatchSize: t.BatchSize, MicroBatch: t.MicroBatchSize,
+		EvalBatch: s.Config.Evaluation.BatchSize, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror,
+		CheckpointEveryEpochs: s.Checkpoints.EveryEpochs,
+		Metadata:              metadata,
+	}, nil
+}
+
+// metadata is what makes the exported model usable by itself.
+func metadata(s plan.Spec) (map[string]string, error) {
+	m := map[string]string{}
+	for name, v := range map[string]any{"classes": s.Classes, "preprocessing": s.Config.Preprocessing} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("describe the model's %s: %w", name, err)
+		}
+		m[name] = string(text)
+	}
+	return m, nil
+}
+
+// operate applies the surgery and works out each parameter's rates.
+func operate(base *onnx.Graph, c plan.Config) (*onnx.Graph, map[string]trainer.Rates, error) {
+	steps := make([]surgery.Step, len(c.Model.Surgery))
+	for i, s := range c.Model.Surgery {
+		steps[i] = surgery.Step{CutAfter: s.CutAfter, Append: layer(s.Append), Replace: layer(s.Replace), Freeze: s.Freeze}
+	}
+	model, frozen, err := surgery.Apply(base, steps, c.Training.Seed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("model.surgery: %w", err)
+	}
+	rates, err := ratesOf(model, c.Training, frozen)
+	return model, rates, err
+}
+
+func layer(l *plan.Layer) *surgery.Layer {
+	if l == nil {
+		return nil
+	}
+	return &surgery.Layer{Name: l.Name, Outputs: l.Outputs, Init: surgery.Init{
+		Gaussian: l.Init.Gaussian, Xavier: l.Init.Xavier, MSRA: l.Init.MSRA, Constant: l.Init.Constant, Bias: l.Init.Bias,
+	}}
+}
+
+// ratesOf resolves lr_mult and decay_mult; of several globs that match a
+// parameter the last one counts. What surgery froze has the learning rate 0.
+func ratesOf(g *onnx.Graph, t plan.Training, frozen []string) (map[string]trainer.Rates, error) {
+	biases := biasesOf(g)
+	rates := map[string]trainer.Rates{}
+	set := func(field string, factors plan.Factors, to func(r *trainer.Rates, x float64)) error {
+		for _, f := range factors {
+			names := surgery.Parameters(g, f.Glob)
+			if len(names) == 0 {
+				return &globError{field: field, glob: f.Glob}
+			}
+			for _, name := range names {
+				r, there := rates[name]
+				if !there {
+					r = trainer.Rates{LR: 1, Decay: 1}
+				}
+				if slices.Contains(biases, name) {
+					to(&r, f.Bias)
+				} else {
+					to(&r, f.Weight)
+				}
+				rates[name] = r
+			}
+		}
+		return nil
+	}
+	if err := set("training.lr_mult", t.LRMult, func(r *trainer.Rates, x float64) { r.LR = x }); err != nil {
+		return nil, err
+	}
+	if err := set("training.decay_mult", t.DecayMult, func(r *trainer.Rates, x float64) { r.Decay = x }); err != nil {
+		return nil, err
+	}
+	for _, name := range frozen {
+		rates[name] = trainer.Rates{}
+	}
+	return rates, nil
+}
+
+// biasesOf names the parameters that are added: the third input of a Conv, Gemm
+// or BatchNormalization, and what an Add adds.
+func biasesOf(g *onnx.Graph) []string {
+	var names []string
+	for _, n := range g.Nodes {
+		for i, input := range n.Inputs {
+			if i == 2 || n.Op == "Add" {
+				if t := g.Initializer(input); t != nil && t.Param {
+					names = append(names, input)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// globError says that a setting for some layers is for none.
+type globError struct{ field, glob string }
+
+func (e *globError) Error() string {
+	return fmt.Sprintf("%s: no layer or parameter has a name like %q", e.field, e.glob)
+}
+
+// Hint tells where the names are seen.
+func (e *globError) Hint() string {
+	return "orchestrator model inspect prints the layers' names; those that surgery adds have the names that the sweep file gives them"
+}
+
+// ExitCode marks wrong input.
+func (e *globError) ExitCode() int { return 2 }
+
+// CheckModel does with a network all that training will, but for the training:
+// it fails where surgery, a glob over layers, or the compiler would.
+func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
+	model, rates, err := operate(base, c)
+	if err != nil {
+		return err
+	}
+	o := compile.Options{
+		Batch: 1, Classes: len(classes),
+		Loss: c.Training.Loss, Optimizer: c.Training.Optimizer,
+		Momentum: c.Training.Momentum, Decay: c.Training.WeightDecay, Rates: rates,
+	}
+	o.Channels, o.Height, o.Width = pictureShape(c.Preprocessing)
+	o.Mean, o.Scale = normalisation(c.Preprocessing)
+	if _, err := compile.Train(model, o); err != nil {
+		return err
+	}
+	_, err = compile.Eval(model, o)
+	return err
+}
+
+// pictureShape is what the network sees.
+func pictureShape(p plan.Preprocessing) (channels, height, width int) {
+	channels = 3
+	if p.Channels == "grey" {
+		channels = 1
+	}
+	if p.Crop > 0 {
+		return channels, p.Crop, p.Crop
+	}
+	height, width = resized(p.Resize)
+	return channels, height, width
+}
+
+// resized is the size after resizing; a single number means a square.
+func resized(size plan.Size) (height, width int) {
+	if len(size) == 1 {
+		return size[0], size[0]
+	}
+	return size[0], size[1]
+}
+
+// normalisation turns (x - mean) * scale / std into (x - mean) * scale. One mean
+// or std stands for all channels.
+func normalisation(p plan.Preprocessing) (mean, scale []float32) {
+	channels, _, _ := pictureShape(p)
+	pick := func(list []float64, c int, otherwise float64) float64 {
+		switch len(list) {
+		case 0:
+			return otherwise
+		case 1:
+			return list[0]
+		}
+		return list[c]
+	}
+	for c := range channels {
+		mean = append(mean, float32(pick(p.Mean, c, 0)))
+		scale = append(scale, float32(p.Scale/pick(p.Std, c, 1)))
+	}
+	return mean, scale
+}
+
+// planEpoch is a line of history in the words of the outcome, with the scores
+// that the sweep asked for.
+func planEpoch(e trainer.EpochResult, metrics []string) plan.Epoch {
+	return plan.Epoch{Epoch: e.Epoch, TrainLoss: e.TrainLoss, Metrics: scores(e.Scores, metrics), Seconds: e.Seconds}
+}
+
+func scores(all trainer.Scores, metrics []string) plan.Metrics {
+	m := plan.Metrics{}
+	for _, name := range metrics {
+		if x, ok := all[name]; ok {
+			m[name] = x
+		}
+	}
+	return m
+}
+
+// planProgress counts in whole jobs what the trainer counts in epochs.
+func planProgress(p trainer.Progress) plan.Progress {
+	out := plan.Progress{
+		Epoch: p.Epoch - 1, Epochs: p.Epochs,
+		Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps,
+	}
+	if p.Evaluated != nil {
+		out.Epoch = p.Epoch
+	}
+	if !math.IsNaN(p.TrainLoss) && !math.IsInf(p.TrainLoss, 0) { // JSON has no such numbers
+		out.Loss = p.TrainLoss
+	}
+	return out
+}
