@@ -82,9 +82,8 @@ func (s *Scheduler) Resume(ctx context.Context, sweep string) (Report, error) {
 	return s.Reconcile(ctx, sweep)
 }
 
-// Retry forgets the failures of a sweep's jobs and enqueues them again: from
-// their last checkpoints, and with all their restarts. It returns how many
-// there were.
+// Retry forgets the failures of a sweep's jobs and enqueues them again; they go
+// on from their last checkpoints. It returns how many there were.
 func (s *Scheduler) Retry(ctx context.Context, sweep string) (int, Report, error) {
 	p, err := s.Plan(ctx, sweep)
 	if err != nil {
@@ -107,17 +106,9 @@ func (s *Scheduler) Retry(ctx context.Context, sweep string) (int, Report, error
 	return len(failed), report, err
 }
 
-// forgive removes the record of a job's attempts, by which restarts are
-// counted, and then its failure: killed in between, the job is still failed.
+// forgive removes the record that a job was given up. Its attempts stay on
+// record; workers count restarts from where it was given up.
 func (s *Scheduler) forgive(ctx context.Context, job string) error {
-	for info, err := range s.Store.List(ctx, plan.AttemptPrefix(job)) {
-		if err != nil {
-			return err
-		}
-		if err := s.Store.Delete(ctx, info.Key); err != nil {
-			return err
-		}
-	}
 	if err := s.Store.Delete(ctx, plan.FailureKey(job)); err != nil {
 		return err
 	}

@@ -71,13 +71,15 @@ func unknown(word string, entries []entry) error {
 	return inputError{message, hint}
 }
 
-// nearest is the sweep that takes the fewest changes to write, if that is
-// fewer than half of the word's letters.
+// nearest is the sweep whose ID, or whose beginning, takes the fewest changes
+// to write, if that is fewer than half of the word's letters. Of equals the
+// shorter one.
 func nearest(word string, entries []entry) string {
 	best, least := "", (len(word)+1)/2
 	for _, e := range entries {
-		short := e.id[:min(len(e.id), max(len(word), 1))]
-		if d := min(distance(word, e.id), distance(word, short)); d < least {
+		d := distance(word, e.id[:min(len(e.id), len(word))])
+		d = min(d, distance(word, e.id))
+		if d < least || d == least && best != "" && len(e.id) < len(best) {
 			best, least = e.id, d
 		}
 	}

@@ -96,13 +96,13 @@ func (s *Scheduler) exists(ctx context.Context, key string) (bool, error) {
 // each calls f for every item, for several at a time, and returns the first
 // error.
 func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, child := errgroup.WithContext(ctx)
 	g.SetLimit(maxParallel)
 	for _, item := range items {
-		if ctx.Err() != nil {
+		if child.Err() != nil {
 			break
 		}
-		g.Go(func() error { return f(ctx, item) })
+		g.Go(func() error { return f(child, item) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
