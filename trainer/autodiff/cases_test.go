@@ -25,15 +25,19 @@ var elementwiseCases = []gradCase{
 		return []onnx.Value{b.Op("Cast", attrs{"to": int64(onnx.Float)}, wide)}
 	}},
 	{op: "Ceil", variant: "flat", in: []operand{apart(5)}},
+	{op: "Celu", variant: "default", in: []operand{apart(4, 5)}},
+	{op: "Celu", variant: "alpha", attrs: attrs{"alpha": float32(0.5)}, in: []operand{apart(4, 5)}},
 	{op: "Clip", variant: "both bounds", in: []operand{apart(4, 5), scalarFloat(-0.7), scalarFloat(0.9)}},
 	{op: "Clip", variant: "lower bound only", in: []operand{apart(4, 5), scalarFloat(0)}},
 	{op: "Clip", variant: "upper bound only", in: []operand{apart(4, 5), none, scalarFloat(0.3)}},
 	{op: "Clip", variant: "no bound", in: []operand{apart(4, 5)}},
+	{op: "Cos", variant: "", in: []operand{x(4, 5)}},
 	{op: "Elu", variant: "default", in: []operand{apart(4, 5)}},
 	{op: "Elu", variant: "alpha", attrs: attrs{"alpha": float32(0.3)}, in: []operand{apart(4, 5)}},
 	{op: "Erf", variant: "", in: []operand{x(4, 5)}},
 	{op: "Exp", variant: "", in: []operand{x(4, 5)}},
 	{op: "Floor", variant: "flat", in: []operand{apart(5)}},
+	{op: "com.microsoft.Gelu", variant: "", in: []operand{x(4, 5)}},
 	{op: "HardSigmoid", variant: "both ends", in: []operand{between(-4, 4, 6, 6)}},
 	{op: "HardSigmoid", variant: "alpha and beta", attrs: attrs{"alpha": float32(0.4), "beta": float32(0.1)}, in: []operand{x(6, 6)}},
 	{op: "HardSwish", variant: "both ends", in: []operand{between(-5, 5, 6, 6)}},
@@ -41,17 +45,24 @@ var elementwiseCases = []gradCase{
 	{op: "LeakyRelu", variant: "default", in: []operand{apart(4, 5)}},
 	{op: "LeakyRelu", variant: "alpha", attrs: attrs{"alpha": float32(0.2)}, in: []operand{apart(4, 5)}},
 	{op: "Log", variant: "positive", in: []operand{positive(4, 5)}},
+	{op: "Mish", variant: "", in: []operand{between(-4, 4, 4, 5)}},
 	{op: "Neg", variant: "", in: []operand{x(2, 3)}},
 	{op: "Reciprocal", variant: "positive", in: []operand{positive(4)}},
 	{op: "Reciprocal", variant: "negative", in: []operand{between(-2, -0.5, 4)}},
 	{op: "Relu", variant: "both sides of zero", in: []operand{apart(4, 5)}},
 	{op: "Round", variant: "flat", in: []operand{apart(5)}},
+	{op: "Selu", variant: "default", in: []operand{apart(4, 5)}},
+	{op: "Selu", variant: "alpha and gamma", attrs: attrs{"alpha": float32(1.5), "gamma": float32(0.5)}, in: []operand{apart(4, 5)}},
 	{op: "Sigmoid", variant: "", in: []operand{x(4, 5)}},
 	{op: "Sigmoid", variant: "far out", in: []operand{between(5, 9, 4)}},
 	{op: "Sign", variant: "flat", in: []operand{apart(5)}},
+	{op: "Sin", variant: "", in: []operand{x(4, 5)}},
 	{op: "Softplus", variant: "", in: []operand{between(-5, 5, 4, 5)}},
+	{op: "Softsign", variant: "", in: []operand{apart(4, 5)}},
 	{op: "Sqrt", variant: "positive", in: []operand{positive(4, 5)}},
 	{op: "Tanh", variant: "", in: []operand{x(4, 5)}},
+	{op: "ThresholdedRelu", variant: "default", in: []operand{apart(4, 5)}},
+	{op: "ThresholdedRelu", variant: "alpha", attrs: attrs{"alpha": float32(0.4)}, in: []operand{apart(4, 5)}},
 }
 
 var broadcastCases = []gradCase{
@@ -106,6 +117,8 @@ var reduceCases = []gradCase{
 	{op: "ReduceL1", variant: "one axis", in: []operand{apart(3, 4), fixedInts(1)}},
 	{op: "ReduceL2", variant: "one axis", in: []operand{positive(3, 4), fixedInts(0)}},
 	{op: "ReduceL2", variant: "all, dropped", attrs: attrs{"keepdims": int64(0)}, in: []operand{positive(3, 4)}},
+	{op: "ReduceLogSum", variant: "one axis", in: []operand{positive(3, 4), fixedInts(1)}},
+	{op: "ReduceLogSumExp", variant: "one axis, dropped", attrs: attrs{"keepdims": int64(0)}, in: []operand{x(3, 4), fixedInts(0)}},
 	{op: "ReduceMax", variant: "last axis", in: []operand{apart(3, 4), fixedInts(-1)}},
 	{op: "ReduceMax", variant: "all, dropped", attrs: attrs{"keepdims": int64(0)}, in: []operand{apart(3, 4)}},
 	{op: "ReduceMean", variant: "two axes, dropped", attrs: attrs{"keepdims": int64(0)}, in: []operand{x(2, 3, 4), fixedInts(0, 2)}},
@@ -123,6 +136,10 @@ var moveCases = []gradCase{
 	{op: "Concat", variant: "a value twice", in: []operand{x(2, 3)}, build: func(b *onnx.Builder, in []onnx.Value) []onnx.Value {
 		return []onnx.Value{b.Op("Concat", attrs{"axis": int64(0)}, in[0], in[0])}
 	}},
+	{op: "CumSum", variant: "first axis", in: []operand{x(3, 4), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{}, Data: []int64{0}})}},
+	{op: "CumSum", variant: "exclusive, backwards", attrs: attrs{"exclusive": int64(1), "reverse": int64(1)}, in: []operand{x(3, 4), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{}, Data: []int64{1}})}},
+	{op: "DepthToSpace", variant: "DCR", attrs: attrs{"blocksize": int64(2)}, in: []operand{x(2, 8, 2, 3)}},
+	{op: "DepthToSpace", variant: "CRD", attrs: attrs{"blocksize": int64(2), "mode": "CRD"}, in: []operand{x(2, 8, 2, 3)}},
 	{op: "Expand", variant: "new and longer dimensions", in: []operand{x(3, 1), fixedInts(2, 3, 4)}},
 	{op: "Expand", variant: "to a smaller rank", in: []operand{x(2, 3, 1), fixedInts(1, 4)}},
 	{op: "Flatten", variant: "default", in: []operand{x(2, 3, 2)}},
@@ -132,6 +149,8 @@ var moveCases = []gradCase{
 	{op: "Gather", variant: "matrix of indices", attrs: attrs{"axis": int64(1)}, in: []operand{
 		x(2, 4, 3), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{2, 2}, Data: []int64{0, 3, 3, 1}})}},
 	{op: "Gather", variant: "scalar index", in: []operand{x(4, 3), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{}, Data: []int64{2}})}},
+	{op: "GatherElements", variant: "some twice, one negative", attrs: attrs{"axis": int64(1)}, in: []operand{
+		x(2, 3), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{2, 4}, Data: []int64{0, 0, 2, 1, -1, 1, 1, 0}})}},
 	{op: "Pad", variant: "both ends", in: []operand{x(2, 3), fixedInts(1, 0, 0, 2)}},
 	{op: "Pad", variant: "a value, and cropping", in: []operand{x(3, 4), fixedInts(-1, 2, 1, -1), scalarFloat(3)}},
 	{op: "Pad", variant: "chosen axes", in: []operand{x(2, 3, 4), fixedInts(1, 2), none, fixedInts(-1)}},
@@ -143,6 +162,7 @@ var moveCases = []gradCase{
 	{op: "Slice", variant: "negative, clamped, one axis", in: []operand{x(4, 5), fixedInts(-3), fixedInts(1 << 40), fixedInts(-1)}},
 	{op: "Slice", variant: "steps", in: []operand{x(4, 6), fixedInts(0, 1), fixedInts(4, 6), fixedInts(0, 1), fixedInts(2, 3)}},
 	{op: "Slice", variant: "backwards", in: []operand{x(3, 4), fixedInts(-1), fixedInts(-100), fixedInts(1), fixedInts(-1)}},
+	{op: "SpaceToDepth", variant: "", attrs: attrs{"blocksize": int64(2)}, in: []operand{x(2, 2, 4, 6)}},
 	{op: "Split", variant: "equal parts", attrs: attrs{"axis": int64(1), "num_outputs": int64(2)}, outputs: 2, in: []operand{x(2, 4)}},
 	{op: "Split", variant: "given lengths, one part unused", in: []operand{x(2, 6), fixedInts(1, 2, 3)}, build: func(b *onnx.Builder, in []onnx.Value) []onnx.Value {
 		parts := b.OpN("Split", attrs{"axis": int64(-1)}, 3, in...)
@@ -153,6 +173,8 @@ var moveCases = []gradCase{
 	{op: "Tile", variant: "both axes", in: []operand{x(2, 3), fixedInts(3, 2)}},
 	{op: "Transpose", variant: "default", in: []operand{x(2, 3, 4)}},
 	{op: "Transpose", variant: "a rotation", attrs: attrs{"perm": list(1, 2, 0)}, in: []operand{x(2, 3, 4)}},
+	{op: "Trilu", variant: "upper", in: []operand{x(3, 4)}},
+	{op: "Trilu", variant: "lower, second diagonal", attrs: attrs{"upper": int64(0)}, in: []operand{x(3, 4), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{}, Data: []int64{1}})}},
 	{op: "Unsqueeze", variant: "two axes", in: []operand{x(2, 3), fixedInts(0, -1)}},
 }
 
@@ -213,6 +235,9 @@ var normCases = []gradCase{
 	{op: "BatchNormalization", variant: "training, statistics of the batch at hand", in: []operand{x(3, 2, 2, 3), x(2), x(2), fixed(onnx.Floats([]float32{0, 0}, 2)), fixed(onnx.Floats([]float32{1, 1}, 2))}, build: trainingBatchNorm(0)},
 	{op: "BatchNormalization", variant: "training, rank 2", in: []operand{x(4, 3), x(3), x(3), fixed(onnx.Floats([]float32{0, 0, 0}, 3)), fixed(onnx.Floats([]float32{1, 1, 1}, 3))}, build: trainingBatchNorm(0)},
 	{op: "Dropout", variant: "outside training", in: []operand{x(2, 3)}},
+	{op: "InstanceNormalization", variant: "", in: []operand{x(2, 3, 2, 3), x(3), x(3)}},
+	{op: "LayerNormalization", variant: "last axis", in: []operand{x(3, 4), x(4), x(4)}},
+	{op: "LayerNormalization", variant: "two axes, epsilon, no bias", attrs: attrs{"axis": int64(1), "epsilon": float32(0.1)}, in: []operand{x(2, 3, 4), x(3, 4)}},
 	{op: "LRN", variant: "odd window", attrs: attrs{"size": int64(3), "alpha": float32(0.5), "beta": float32(0.75)}, in: []operand{x(2, 6, 2, 3)}},
 	{op: "LRN", variant: "even window, bias", attrs: attrs{"size": int64(4), "alpha": float32(0.9), "beta": float32(0.5), "bias": float32(2)}, in: []operand{x(2, 7, 2, 2)}},
 	{op: "LRN", variant: "window wider than the channels", attrs: attrs{"size": int64(5), "alpha": float32(0.9)}, in: []operand{x(2, 3, 2, 2)}},

@@ -18,6 +18,12 @@ func castX(e *edge) onnx.Value {
 	return e.Op("Cast", onnx.Attrs{"to": int64(e.X(0).Type)}, e.DY())
 }
 
+// celuX: exp(x/alpha) = Y/alpha + 1 below zero.
+func celuX(e *edge) onnx.Value {
+	below := e.Mul(e.DY(), e.Add(e.Times(e.Y(0), 1/e.node.Float("alpha", 1)), e.Scalar(1)))
+	return e.Where(e.Above(e.X(0), 0), e.DY(), below)
+}
+
 // clipX passes the gradient where X lies within the bounds, which may be absent.
 func clipX(e *edge) onnx.Value {
 	dx := e.DY()
@@ -29,6 +35,8 @@ func clipX(e *edge) onnx.Value {
 	}
 	return dx
 }
+
+func cosX(e *edge) onnx.Value { return e.Neg(e.Mul(e.DY(), e.Op("Sin", nil, e.X(0)))) }
 
 // eluX: alpha·exp(x) = Y + alpha below zero.
 func eluX(e *edge) onnx.Value {
@@ -42,6 +50,14 @@ func erfX(e *edge) onnx.Value {
 }
 
 func expX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Y(0)) }
+
+// geluX: Φ(x) + x·φ(x), of the normal distribution's functions.
+func geluX(e *edge) onnx.Value {
+	x := e.X(0)
+	cumulative := e.Times(e.Add(e.Op("Erf", nil, e.Times(x, 1/math.Sqrt2)), e.Scalar(1)), 0.5)
+	density := e.Times(e.Exp(e.Times(e.Mul(x, x), -0.5)), 1/math.Sqrt(2*math.Pi))
+	return e.Mul(e.DY(), e.Add(cumulative, e.Mul(x, density)))
+}
 
 // hardSigmoidX passes alpha·dY on the slope, where 0 < Y < 1.
 func hardSigmoidX(e *edge) onnx.Value {
@@ -63,6 +79,14 @@ func leakyReluX(e *edge) onnx.Value {
 
 func logX(e *edge) onnx.Value { return e.Div(e.DY(), e.X(0)) }
 
+// mishX: Y = x·t with t = tanh(softplus(x)), whose slope is sigmoid(x)·(1 - t²).
+func mishX(e *edge) onnx.Value {
+	x := e.X(0)
+	t := e.Op("Tanh", nil, e.Op("Softplus", nil, x))
+	slope := e.Mul(e.Op("Sigmoid", nil, x), e.Sub(e.Scalar(1), e.Mul(t, t)))
+	return e.Mul(e.DY(), e.Add(t, e.Mul(x, slope)))
+}
+
 func negX(e *edge) onnx.Value { return e.Neg(e.DY()) }
 
 // reciprocalX: (1/x)' = -Y².
@@ -71,16 +95,35 @@ func reciprocalX(e *edge) onnx.Value { return e.Neg(e.Mul(e.DY(), e.Mul(e.Y(0), 
 // reluX reads Y, not X, so that X need not be kept. Y >= 0, so its sign is 0 or 1.
 func reluX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Sign", nil, e.Y(0))) }
 
+// seluX: gamma·alpha·exp(x) = Y + gamma·alpha below zero, gamma above.
+func seluX(e *edge) onnx.Value {
+	alpha, gamma := e.node.Float("alpha", 1.67326319217681884765625), e.node.Float("gamma", 1.05070102214813232421875)
+	below := e.Add(e.Y(0), e.Scalar(gamma*alpha))
+	return e.Mul(e.DY(), e.Where(e.Above(e.X(0), 0), e.Scalar(gamma), below))
+}
+
 func sigmoidX(e *edge) onnx.Value {
 	return e.Mul(e.DY(), e.Mul(e.Y(0), e.Sub(e.Scalar(1), e.Y(0))))
 }
 
+func sinX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Cos", nil, e.X(0))) }
+
 func softplusX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Op("Sigmoid", nil, e.X(0))) }
+
+// softsignX: 1/(1+|x|)² = (1 - |Y|)².
+func softsignX(e *edge) onnx.Value {
+	rest := e.Sub(e.Scalar(1), e.Op("Abs", nil, e.Y(0)))
+	return e.Mul(e.DY(), e.Mul(rest, rest))
+}
 
 func sqrtX(e *edge) onnx.Value { return e.Div(e.Times(e.DY(), 0.5), e.Y(0)) }
 
 func tanhX(e *edge) onnx.Value {
 	return e.Mul(e.DY(), e.Sub(e.Scalar(1), e.Mul(e.Y(0), e.Y(0))))
+}
+
+func thresholdedReluX(e *edge) onnx.Value {
+	return e.Where(e.Above(e.X(0), e.node.Float("alpha", 1)), e.DY(), e.Zero())
 }
 
 func divA(e *edge) onnx.Value { return e.Div(e.DY(), e.X(1)) }

@@ -13,12 +13,7 @@ type batchNorm struct {
 
 func (e *edge) batchNorm() batchNorm {
 	x := e.X(0)
-	n := batchNorm{training: e.node.Int("training_mode", 0) == 1, count: x.Size() / x.Shape[1]}
-	for a := range x.Shape {
-		if a != 1 {
-			n.axes = append(n.axes, a)
-		}
-	}
+	n := batchNorm{training: e.node.Int("training_mode", 0) == 1, count: x.Size() / x.Shape[1], axes: e.allButChannels()}
 	var variance onnx.Value
 	n.mean, variance = e.statistics(n)
 	epsilon := e.Scalar(e.node.Float("epsilon", 1e-5))
@@ -100,6 +95,55 @@ func batchNormVariance(e *edge) onnx.Value {
 	}
 	factor := e.Mul(e.perChannel(e.X(1)), e.Mul(n.invStd, n.invStd))
 	return e.vector(e.Times(e.Mul(factor, e.SumOver(e.Mul(e.DY(), n.xhat), n.axes...)), -0.5))
+}
+
+// standardised is x less its mean and divided by its standard deviation along
+// axes, which is invStd's inverse.
+func (e *edge) standardised(axes []int) (xhat, invStd onnx.Value) {
+	keep := onnx.Attrs{"keepdims": int64(1)}
+	off := e.Sub(e.X(0), e.Op("ReduceMean", keep, e.X(0), e.Ints(axes...)))
+	variance := e.Op("ReduceMean", keep, e.Mul(off, off), e.Ints(axes...))
+	invStd = e.Op("Reciprocal", nil, e.Op("Sqrt", nil, e.Add(variance, e.Scalar(e.node.Float("epsilon", 1e-5)))))
+	return e.Mul(off, invStd), invStd
+}
+
+// throughStandardised is the gradient by x where dxhat is that by xhat.
+func (e *edge) throughStandardised(dxhat onnx.Value, axes []int) onnx.Value {
+	keep := onnx.Attrs{"keepdims": int64(1)}
+	xhat, invStd := e.standardised(axes)
+	constant := e.Op("ReduceMean", keep, dxhat, e.Ints(axes...))
+	along := e.Op("ReduceMean", keep, e.Mul(dxhat, xhat), e.Ints(axes...))
+	return e.Mul(invStd, e.Sub(e.Sub(dxhat, constant), e.Mul(xhat, along)))
+}
+
+// normalisedAxes are those from LayerNormalization's axis on.
+func (e *edge) normalisedAxes() []int { return upTo(e.axis(-1), e.X(0).Rank()) }
+
+func layerNormX(e *edge) onnx.Value {
+	return e.throughStandardised(e.Mul(e.DY(), e.X(1)), e.normalisedAxes())
+}
+
+func layerNormScale(e *edge) onnx.Value {
+	xhat, _ := e.standardised(e.normalisedAxes())
+	return e.Mul(e.DY(), xhat)
+}
+
+func instanceNormX(e *edge) onnx.Value {
+	return e.throughStandardised(e.Mul(e.DY(), e.perChannel(e.X(1))), upTo(2, e.X(0).Rank()))
+}
+
+func instanceNormScale(e *edge) onnx.Value {
+	xhat, _ := e.standardised(upTo(2, e.X(0).Rank()))
+	return e.vector(e.SumOver(e.Mul(e.DY(), xhat), e.allButChannels()...))
+}
+
+func instanceNormBias(e *edge) onnx.Value {
+	return e.vector(e.SumOver(e.DY(), e.allButChannels()...))
+}
+
+// allButChannels are the axes of X other than 1.
+func (e *edge) allButChannels() []int {
+	return append([]int{0}, upTo(2, e.X(0).Rank())...)
 }
 
 // lrnX: with D = bias + alpha/size·sum(x²) over a window of channels, Y = x·D^-beta and

@@ -53,6 +53,14 @@ func reduceL2X(e *edge) onnx.Value {
 	return e.Mul(e.X(0), e.kept(e.Div(e.DY(), e.Y(0))))
 }
 
+// reduceLogSumX: 1/sum(x) = exp(-Y).
+func reduceLogSumX(e *edge) onnx.Value { return e.kept(e.Mul(e.DY(), e.Exp(e.Neg(e.Y(0))))) }
+
+// reduceLogSumExpX: softmax(x) = exp(x - Y).
+func reduceLogSumExpX(e *edge) onnx.Value {
+	return e.Mul(e.kept(e.DY()), e.Exp(e.Sub(e.X(0), e.kept(e.Y(0)))))
+}
+
 func reduceSumSquareX(e *edge) onnx.Value {
 	return e.Mul(e.X(0), e.Times(e.kept(e.DY()), 2))
 }

@@ -164,3 +164,40 @@ func gatherX(e *edge) onnx.Value {
 	sum := e.Op("ScatterElements", onnx.Attrs{"axis": int64(1), "reduction": "add"}, zeros, where, e.Reshape(e.DY(), rows...))
 	return e.Reshape(sum, x.Shape...)
 }
+
+func gatherElementsX(e *edge) onnx.Value {
+	return e.Op("ScatterElements", onnx.Attrs{"axis": int64(e.axis(0)), "reduction": "add"},
+		fit(e.Builder, e.Zero(), e.X(0).Shape), e.X(1), e.DY())
+}
+
+// cumSumX sums from the other end.
+func cumSumX(e *edge) onnx.Value {
+	return e.Op("CumSum", onnx.Attrs{
+		"exclusive": int64(e.node.Int("exclusive", 0)), "reverse": int64(1 - e.node.Int("reverse", 0)),
+	}, e.DY(), e.X(1))
+}
+
+// depthToSpaceX takes the blocks apart again; mode CRD has the channel before
+// the place within the block, DCR, which SpaceToDepth speaks, behind it.
+func depthToSpaceX(e *edge) onnx.Value {
+	dy, b := e.DY(), e.node.Int("blocksize", 1)
+	if e.node.Str("mode", "DCR") == "DCR" {
+		return e.Op("SpaceToDepth", onnx.Attrs{"blocksize": int64(b)}, dy)
+	}
+	n, c, h, w := dy.Shape[0], dy.Shape[1], dy.Shape[2]/b, dy.Shape[3]/b
+	blocks := e.Transpose(e.Reshape(dy, n, c, h, b, w, b), 0, 1, 3, 5, 2, 4)
+	return e.Reshape(blocks, e.X(0).Shape...)
+}
+
+func spaceToDepthX(e *edge) onnx.Value {
+	return e.Op("DepthToSpace", onnx.Attrs{"blocksize": int64(e.node.Int("blocksize", 1)), "mode": "DCR"}, e.DY())
+}
+
+// triluX keeps the same triangle.
+func triluX(e *edge) onnx.Value {
+	in := []onnx.Value{e.DY()}
+	if k := e.X(1); !k.Absent() {
+		in = append(in, k)
+	}
+	return e.Op("Trilu", onnx.Attrs{"upper": int64(e.node.Int("upper", 1))}, in...)
+}

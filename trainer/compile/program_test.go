@@ -517,10 +517,10 @@ func TestWhereTheLossIsTaken(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	trilu := func() *onnx.Graph {
+	unknown := func() *onnx.Graph {
 		l := newLayers(2, 6)
 		l.add("conv", "Conv", nil, l.weight("w", 3, 2, 1, 1))
-		l.add("mystery", "Trilu", nil)
+		l.add("mystery", "Einsum", onnx.Attrs{"equation": "ijkl->ijkl"})
 		l.add("pool", "GlobalAveragePool", nil)
 		return l.graph(onnx.Batch, 3, 1, 1)
 	}
@@ -538,7 +538,7 @@ func TestErrors(t *testing.T) {
 		{"other number of classes", small(), func(o *Options) { o.Classes = 5 }, []string{"3 outputs", "5 classes", "replace"}, new(*OutputError)},
 		{"output is a picture", spread(), nil, []string{"[2 3 6 6]", "cut_after"}, new(*OutputError)},
 		{"unknown logits", small(), func(o *Options) { o.Logits = "fc9" }, []string{"fc9"}, new(*OutputError)},
-		{"operator without gradient", trilu(), nil, []string{"mystery", "Trilu", "freeze"}, new(*autodiff.UnsupportedError)},
+		{"operator without gradient", unknown(), nil, []string{"mystery", "Einsum", "freeze"}, new(*autodiff.UnsupportedError)},
 		{"unknown optimizer", small(), func(o *Options) { o.Optimizer = "sdg" }, []string{`"sdg"`, "nesterov, sgd"}, nil},
 		{"unknown loss", small(), func(o *Options) { o.Loss = "hinge" }, []string{"hinge"}, nil},
 		{"no pictures", small(), func(o *Options) { o.Batch = 0 }, []string{"[0,2,6,6]"}, nil},
