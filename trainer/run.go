@@ -62,6 +62,7 @@ type run struct {
 	state                    *state
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
+	learningRate             float64      // of the last step; what rate holds in single precision
 
 	// at is the position between two steps, and all else that a checkpoint
 	// holds but for the tensors.
@@ -220,14 +221,14 @@ func (r *run) step() error {
 	if err != nil {
 		return err
 	}
-	factor := r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps())
-	r.rate.F32()[0] = float32(r.job.LearningRate * factor)
+	r.learningRate = r.job.LearningRate * r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps())
+	r.rate.F32()[0] = float32(r.learningRate)
 	loss, err := r.update(b)
 	if err != nil {
 		return fmt.Errorf("epoch %d, step %d: %w", b.epoch+1, b.step+1, err)
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: float64(r.rate.F32()[0])}
+		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: r.learningRate}
 	}
 	r.at.Step++
 	r.at.LossSum += loss * float64(len(b.samples))
@@ -236,7 +237,7 @@ func (r *run) step() error {
 	r.report(Progress{
 		Epoch: r.at.Epoch + 1, Epochs: r.job.Epochs, Step: r.at.Step, Steps: r.job.steps(),
 		TrainLoss:    r.at.LossSum / float64(r.at.LossCount),
-		LearningRate: float64(r.rate.F32()[0]),
+		LearningRate: r.learningRate,
 		StepSeconds:  time.Since(began).Seconds(),
 		DataSeconds:  waited.Seconds(),
 	})
@@ -287,7 +288,7 @@ func (r *run) evaluate() (Scores, error) {
 	}
 	loss := meanLoss(r.predictions)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return nil, &DivergedError{Epoch: min(r.at.Epoch+1, r.job.Epochs), Loss: loss, Rate: float64(r.rate.F32()[0])}
+		return nil, &DivergedError{Epoch: min(r.at.Epoch+1, r.job.Epochs), Loss: loss, Rate: r.learningRate}
 	}
 	return Score(r.predictions, len(r.job.Classes)), nil
 }
@@ -309,7 +310,7 @@ func (r *run) endEpoch() error {
 	r.at.Epoch, r.at.Step, r.at.LossSum, r.at.LossCount = r.at.Epoch+1, 0, 0, 0
 	r.report(Progress{
 		Epoch: line.Epoch, Epochs: r.job.Epochs, Step: r.job.steps(), Steps: r.job.steps(),
-		TrainLoss: line.TrainLoss, LearningRate: float64(r.rate.F32()[0]), Evaluated: &line,
+		TrainLoss: line.TrainLoss, LearningRate: r.learningRate, Evaluated: &line,
 	})
 	if every := r.job.CheckpointEveryEpochs; every > 0 && r.at.Epoch%every == 0 {
 		return r.save()
