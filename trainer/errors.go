@@ -46,6 +46,22 @@ func (e *JobError) Permanent() bool { return true }
 // ExitCode is that of bad input.
 func (e *JobError) ExitCode() int { return 2 }
 
+// CompileError says that the network cannot be trained or evaluated. The cause
+// inside may carry a hint.
+type CompileError struct {
+	What string // the graph that could not be made
+	Err  error
+}
+
+// Error names the graph and the cause.
+func (e *CompileError) Error() string { return fmt.Sprintf("compile the %s graph: %v", e.What, e.Err) }
+
+// Unwrap is the cause.
+func (e *CompileError) Unwrap() error { return e.Err }
+
+// Permanent tells that another attempt would fail in the same way.
+func (e *CompileError) Permanent() bool { return true }
+
 func badJob(format string, args ...any) error {
 	return &JobError{Reason: fmt.Sprintf(format, args...)}
 }

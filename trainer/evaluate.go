@@ -81,7 +81,7 @@ type evaluator struct {
 func newEvaluator(model *onnx.Graph, o compile.Options, rt Runtime) (*evaluator, error) {
 	p, err := compile.Eval(model, o)
 	if err != nil {
-		return nil, fmt.Errorf("compile the evaluation graph: %w", err)
+		return nil, &CompileError{What: "evaluation", Err: err}
 	}
 	opened, err := openProgram(rt, p)
 	if err != nil {

@@ -86,7 +86,7 @@ func (r *run) open(rt Runtime) (err error) {
 		}
 		var p *compile.Program
 		if p, err = to(r.job.Model, o); err != nil {
-			err = fmt.Errorf("compile the %s graph: %w", what, err)
+			err = &CompileError{What: what, Err: err}
 			return nil
 		}
 		var opened *program

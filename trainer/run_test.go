@@ -405,7 +405,17 @@ func TestJobsThatCannotBeRun(t *testing.T) {
 func TestOpenErrorsEndTheJob(t *testing.T) {
 	job := smallJob(layers{})
 	job.Classes = []string{"a", "b", "c"} // the network has two outputs
-	if _, err := Run(context.Background(), job, newRuntime(t), &memory{}, nil, nil); err == nil || !strings.Contains(err.Error(), "evaluation graph") {
+	var bad *CompileError
+	if _, err := Run(context.Background(), job, newRuntime(t), &memory{}, nil, nil); !errors.As(err, &bad) || bad.What != "evaluation" || !bad.Permanent() {
+		t.Errorf("error %v", err)
+	}
+	var hint interface{ Hint() string }
+	if !errors.As(bad, &hint) {
+		t.Errorf("%v has no hint", bad)
+	}
+	frozen := smallJob(layers{})
+	frozen.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}, "fc_w": {}, "fc_b": {}}
+	if _, err := Run(context.Background(), frozen, newRuntime(t), &memory{}, nil, nil); !errors.As(err, &bad) || bad.What != "training" {
 		t.Errorf("error %v", err)
 	}
 	refused := errors.New("refused")
