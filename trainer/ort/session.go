@@ -25,7 +25,7 @@ func newSession(g *onnx.Graph, threads int) (*Session, error) {
 	if err := checkStatic(g); err != nil {
 		return nil, err
 	}
-	model, err := onnx.Marshal(g)
+	model, err := onnx.Encode(g)
 	if err != nil {
 		return nil, err
 	}
