@@ -239,7 +239,7 @@ var normCases = []gradCase{
 	{op: "LayerNormalization", variant: "last axis", in: []operand{x(3, 4), x(4), x(4)}},
 	{op: "LayerNormalization", variant: "two axes, epsilon, no bias", attrs: attrs{"axis": int64(1), "epsilon": float32(0.1)}, in: []operand{x(2, 3, 4), x(3, 4)}},
 	{op: "LRN", variant: "odd window", attrs: attrs{"size": int64(3), "alpha": float32(0.5), "beta": float32(0.75)}, in: []operand{x(2, 6, 2, 3)}},
-	{op: "LRN", variant: "even window, bias", attrs: attrs{"size": int64(4), "alpha": float32(0.9), "beta": float32(0.5), "bias": float32(2)}, in: []operand{x(2, 7, 2, 2)}},
+	{op: "LRN", variant: "even window, bias", attrs: attrs{"size": int64(4), "alpha": float32(0.9), "beta": float32(0.5), "bias": float32(2)}, in: []operand{x(2, 7, 2, 2)}, noRuntime: "its LRN takes odd windows only"},
 	{op: "LRN", variant: "window wider than the channels", attrs: attrs{"size": int64(5), "alpha": float32(0.9)}, in: []operand{x(2, 3, 2, 2)}},
 	{op: "LogSoftmax", variant: "default", in: []operand{x(3, 4)}},
 	{op: "LogSoftmax", variant: "middle axis", attrs: attrs{"axis": int64(1)}, in: []operand{x(2, 3, 2)}},

@@ -77,6 +77,8 @@ type gradCase struct {
 	in      []operand
 	outputs int // 0: one
 	build   func(b *onnx.Builder, in []onnx.Value) []onnx.Value
+	// noRuntime tells why ONNX Runtime cannot run the operator itself.
+	noRuntime string
 }
 
 func (c gradCase) name() string { return c.op + "/" + c.variant }
