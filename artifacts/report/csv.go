@@ -77,9 +77,10 @@ func foldMetricNames(r *plan.Results) []string {
 }
 
 // cell guards text against spreadsheets, which run what begins like a formula:
-// an apostrophe in front makes it text.
+// an apostrophe in front makes it text. Control characters become spaces.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+	text = clean(text)
+	if text != "" && strings.ContainsRune("=+-@ ", rune(text[0])) { // some programs skip spaces
 		return "'" + text
 	}
 	return text

@@ -97,8 +97,12 @@ func valueText(value any) string {
 	return string(text)
 }
 
-// numberText is the shortest text that reads back as x.
+// numberText is the shortest text that reads back as x; nan, inf or -inf for
+// what is not finite.
 func numberText(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(x, 'g', -1, 64), "+"))
+	}
 	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
 		return strconv.FormatFloat(x, 'f', -1, 64)
 	}
@@ -106,22 +110,22 @@ func numberText(x float64) string {
 }
 
 // scoreText rounds a score for reading.
-func scoreText(x float64) string {
+func scoreText(x float64, decimals int) string {
 	switch {
-	case math.IsNaN(x):
-		return "nan"
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		return numberText(x)
 	case math.Abs(x) >= 1000:
-		return strconv.FormatFloat(x, 'g', 5, 64)
+		return strconv.FormatFloat(x, 'g', decimals+1, 64)
 	}
-	return strconv.FormatFloat(x, 'f', 4, 64)
+	return strconv.FormatFloat(x, 'f', decimals, 64)
 }
 
 // statText is "mean ± std", or the mean alone where there is no deviation.
-func statText(s plan.Stat, plusMinus string) string {
+func statText(s plan.Stat, plusMinus string, decimals int) string {
 	if math.IsNaN(s.Std) {
-		return scoreText(s.Mean)
+		return scoreText(s.Mean, decimals)
 	}
-	return scoreText(s.Mean) + plusMinus + scoreText(s.Std)
+	return scoreText(s.Mean, decimals) + plusMinus + scoreText(s.Std, decimals)
 }
 
 // clean makes text one harmless line: control characters, which could move a

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"orchestrator/scheduler/plan"
@@ -37,9 +38,11 @@ func latexRow(r *plan.Results, trial plan.TrialResult, paths, metrics []string) 
 	}
 	for _, name := range metrics {
 		s, ok := trial.Summary[name]
-		switch text := "$" + statText(s, ` \pm `) + "$"; {
+		switch text, finite := "$"+statText(s, ` \pm `, 4)+"$", !math.IsNaN(s.Mean) && !math.IsInf(s.Mean, 0); {
 		case !ok:
 			cells = append(cells, "--")
+		case !finite:
+			cells = append(cells, numberText(s.Mean))
 		case isBest(r, trial) && name == r.Metric.Name:
 			cells = append(cells, `\boldmath`+text)
 		default:
@@ -54,7 +57,7 @@ func latexRow(r *plan.Results, trial plan.TrialResult, paths, metrics []string) 
 
 var latexSpecial = strings.NewReplacer(
 	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `$`, `\$`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `%`, `\%`,
-	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`, `"`, `\textquotedbl{}`,
+	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`, `"`, `\char34{}`,
 )
 
 // escapeLaTeX makes text print as it is. (NewReplacer never rescans its output.)

@@ -29,17 +29,21 @@ const (
 var widths = &runewidth.Condition{}
 
 // Table writes the results for people: one row per trial, the best marked with
-// a star, then why jobs failed and what to try. Where the rows would be wider
-// than the terminal every trial becomes a short list instead.
+// a star, then why jobs failed and what to try. Where four decimals are wider
+// than the terminal it shows three, and where that is still too wide every
+// trial becomes a short list instead.
 func Table(w io.Writer, r *plan.Results, options TableOptions) error {
 	if options.Width <= 0 {
 		options.Width = 80
 	}
 	t := &table{results: r, options: options, paths: searchedPaths(r), metrics: metricNames(r)}
 	t.head()
-	if rows := t.rows(); t.rowWidth(rows) <= options.Width {
+	switch rows, short := t.rows(4), t.rows(3); {
+	case rowWidth(rows) <= options.Width:
 		t.grid(rows)
-	} else {
+	case rowWidth(short) <= options.Width:
+		t.grid(short)
+	default:
 		t.lists(rows)
 	}
 	t.best()
@@ -64,17 +68,16 @@ func (t *table) head() {
 	if len(r.Trials) > 0 {
 		folds = len(r.Trials[0].Folds)
 	}
-	fmt.Fprintf(&t.out, "%s  %s  %s x %s\n\n", t.paint(bold, clean(r.Sweep)), t.state(r.State, 0), count(len(r.Trials), "trial"), count(folds, "fold"))
+	fmt.Fprintf(&t.out, "%s  %s  %s × %s\n\n", t.paint(bold, clean(r.Sweep)), t.paint(colors[r.State], string(r.State)), count(len(r.Trials), "trial"), count(folds, "fold"))
 }
 
-// rows are the header and the trials' cells. The first column is the mark of
-// the best trial.
-func (t *table) rows() [][]string {
-	header := append([]string{"", "trial", "state"}, shortNames(t.paths)...)
+// rows are the header and the trials' cells.
+func (t *table) rows(decimals int) [][]string {
+	header := append([]string{"  trial"}, shortNames(t.paths)...)
 	header = append(append(header, t.metrics...), "folds", "seconds")
 	rows := [][]string{header}
 	for _, trial := range t.results.Trials {
-		rows = append(rows, t.row(trial))
+		rows = append(rows, t.row(trial, decimals))
 	}
 	for _, row := range rows {
 		for i := range row {
@@ -84,24 +87,28 @@ func (t *table) rows() [][]string {
 	return rows
 }
 
-func (t *table) row(trial plan.TrialResult) []string {
-	mark := ""
+func (t *table) row(trial plan.TrialResult, decimals int) []string {
+	mark := " "
 	if isBest(t.results, trial) {
 		mark = "*"
 	}
-	row := []string{mark, fmt.Sprint(trial.Trial), string(trial.State)}
+	row := []string{fmt.Sprintf("%s %d", mark, trial.Trial)}
 	for _, path := range t.paths {
 		row = append(row, valueText(trial.Parameters[path]))
 	}
 	for _, name := range t.metrics {
 		if s, ok := trial.Summary[name]; ok {
-			row = append(row, statText(s, " ± "))
+			row = append(row, statText(s, " ± ", decimals))
 		} else {
 			row = append(row, "-")
 		}
 	}
 	done, seconds := completed(trial)
-	return append(row, fmt.Sprintf("%d/%d", done, len(trial.Folds)), fmt.Sprintf("%.1f", seconds))
+	folds := fmt.Sprintf("%d/%d", done, len(trial.Folds))
+	if trial.State != plan.Completed {
+		folds += " " + string(trial.State)
+	}
+	return append(row, folds, fmt.Sprintf("%.1f", seconds))
 }
 
 const gap = 2 // spaces between columns
@@ -113,11 +120,10 @@ func columnWidths(rows [][]string) []int {
 			columns[i] = max(columns[i], widths.StringWidth(text))
 		}
 	}
-	columns[0] = 1
 	return columns
 }
 
-func (t *table) rowWidth(rows [][]string) int {
+func rowWidth(rows [][]string) int {
 	total := -gap
 	for _, width := range columnWidths(rows) {
 		total += width + gap
@@ -129,22 +135,15 @@ func (t *table) rowWidth(rows [][]string) int {
 func (t *table) grid(rows [][]string) {
 	columns := columnWidths(rows)
 	for i, row := range rows {
-		var line strings.Builder
+		cells := make([]string, len(row))
 		for k, text := range row {
-			padded := pad(text, columns[k], k == len(row)-1)
-			if k == 2 && i > 0 {
-				padded = t.state(plan.State(text), columns[k])
-			}
-			if k > 0 {
-				line.WriteString(strings.Repeat(" ", gap))
-			}
-			line.WriteString(padded)
+			cells[k] = pad(text, columns[k], k == len(row)-1)
 		}
-		text := strings.TrimRight(line.String(), " ")
-		if i == 0 || row[0] == "*" {
-			text = t.paint(bold, text)
+		code := bold
+		if i > 0 {
+			code = t.trialColor(t.results.Trials[i-1])
 		}
-		t.out.WriteString(text + "\n")
+		t.out.WriteString(t.paint(code, strings.Join(cells, strings.Repeat(" ", gap))) + "\n")
 	}
 }
 
@@ -158,57 +157,71 @@ func (t *table) lists(rows [][]string) {
 		if i > 0 {
 			t.out.WriteByte('\n')
 		}
-		mark := " "
-		if row[0] == "*" {
-			mark = "*"
-		}
-		t.out.WriteString(t.paint(bold, fmt.Sprintf("%s trial %s", mark, row[1])) + "  " + t.state(plan.State(row[2]), 0) + "\n")
-		for k := 3; k < len(row); k++ {
-			name := pad(rows[0][k], longest, false)
+		mark, number := row[0][:2], row[0][2:]
+		t.out.WriteString(t.paint(t.trialColor(t.results.Trials[i]), mark+"trial "+number) + "\n")
+		for k := 1; k < len(row); k++ {
 			room := max(10, t.options.Width-longest-6)
-			t.out.WriteString("    " + name + "  " + widths.Truncate(row[k], room, "...") + "\n")
+			t.out.WriteString("    " + pad(rows[0][k], longest, false) + "  " + widths.Truncate(row[k], room, "...") + "\n")
 		}
 	}
 }
 
 func (t *table) best() {
 	r := t.results
-	if r.Best == nil {
-		return
-	}
 	for _, trial := range r.Trials {
 		if isBest(r, trial) {
-			fmt.Fprintf(&t.out, "\n* best: trial %d, %s %s (%s)\n", trial.Trial, clean(r.Metric.Name), statText(trial.Summary[r.Metric.Name], " ± "), r.Metric.Goal)
+			t.out.WriteByte('\n')
+			t.paragraph(fmt.Sprintf("* best: trial %d, %s %s (%s)", trial.Trial, r.Metric.Name, statText(trial.Summary[r.Metric.Name], " ± ", 4), r.Metric.Goal), "")
 		}
 	}
 }
 
-// maxFailures bounds how many failures the table explains.
+// maxFailures bounds how many different failures the table explains.
 const maxFailures = 10
 
+// failure is one reason and the first job that it ended.
+type failure struct {
+	*plan.Failure
+	trial, jobs int
+	fold        string
+}
+
+// failures explains each reason once, however many jobs it ended.
 func (t *table) failures() {
-	shown := 0
+	var list []*failure
+	byReason := map[string]*failure{}
 	for _, trial := range t.results.Trials {
 		for _, fold := range trial.Folds {
 			if fold.Failure == nil {
 				continue
 			}
-			if shown++; shown <= maxFailures {
-				t.failure(trial, fold)
+			reason := fold.Failure.Reason + "\x00" + fold.Failure.Hint
+			if byReason[reason] == nil {
+				byReason[reason] = &failure{Failure: fold.Failure, trial: trial.Trial, fold: fold.Name}
+				list = append(list, byReason[reason])
 			}
+			byReason[reason].jobs++
 		}
 	}
-	if shown > maxFailures {
-		fmt.Fprintf(&t.out, "\nand %s more failed\n", count(shown-maxFailures, "job"))
+	for i, f := range list {
+		if i == maxFailures {
+			fmt.Fprintf(&t.out, "\nand %s\n", count(len(list)-maxFailures, "other reason"))
+			break
+		}
+		t.failure(f)
 	}
 }
 
-func (t *table) failure(trial plan.TrialResult, fold plan.FoldResult) {
-	title := fmt.Sprintf("trial %d, fold %s failed after %s:", trial.Trial, clean(fold.Name), count(fold.Failure.Attempts, "attempt"))
-	t.out.WriteString("\n" + t.paint(red, title) + "\n")
-	t.paragraph(fold.Failure.Reason, "  ")
-	if fold.Failure.Hint != "" {
-		t.paragraph("Try: "+fold.Failure.Hint, "  ")
+func (t *table) failure(f *failure) {
+	title := fmt.Sprintf("trial %d, fold %s failed after %s:", f.trial, clean(f.fold), count(f.Attempts, "attempt"))
+	if f.jobs > 1 {
+		title = fmt.Sprintf("%d jobs failed, the first trial %d, fold %s, after %s:", f.jobs, f.trial, clean(f.fold), count(f.Attempts, "attempt"))
+	}
+	t.out.WriteByte('\n')
+	t.out.WriteString(t.paint(red, title) + "\n")
+	t.paragraph(f.Reason, "  ")
+	if f.Hint != "" {
+		t.paragraph("Try: "+f.Hint, "  ")
 	}
 }
 
@@ -228,23 +241,25 @@ func (t *table) paragraph(text, indent string) {
 	t.out.WriteString(line + "\n")
 }
 
-// state is a state in its colour, padded.
-func (t *table) state(s plan.State, width int) string {
-	text := pad(string(s), width, false)
-	switch s {
-	case plan.Completed:
-		return t.paint(green, text)
-	case plan.Failed:
-		return t.paint(red, text)
+// colors are those of the states that stand out.
+var colors = map[plan.State]string{plan.Completed: green, plan.Failed: red}
+
+// trialColor is bold for the best trial and red for a failed one.
+func (t *table) trialColor(trial plan.TrialResult) string {
+	switch {
+	case isBest(t.results, trial):
+		return bold
+	case trial.State == plan.Failed:
+		return red
 	}
-	return text
+	return ""
 }
 
 func (t *table) paint(code, text string) string {
-	if !t.options.Color {
+	if !t.options.Color || code == "" {
 		return text
 	}
-	return code + strings.ReplaceAll(text, plain, plain+code) + plain
+	return code + text + plain
 }
 
 func pad(text string, width int, right bool) string {
