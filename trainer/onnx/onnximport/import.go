@@ -1,0 +1,321 @@
+// Package onnximport brings any ONNX classifier into the one form that the rest
+// of the program understands: operator-set version onnx.Opset, constants
+// folded, the batch dimension open, parameters marked, and layers named for
+// people.
+package onnximport
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"orchestrator/trainer/onnx"
+)
+
+// The operator-set versions that are understood.
+const (
+	oldest = 7
+	newest = 21
+)
+
+// Error is a network that cannot be imported.
+type Error struct {
+	Problem string
+	hint    string
+	err     error
+}
+
+func (e *Error) Error() string {
+	if e.err != nil {
+		return e.Problem + ": " + e.err.Error()
+	}
+	return e.Problem
+}
+func (e *Error) Unwrap() error { return e.err }
+
+// Hint says what to try.
+func (e *Error) Hint() string {
+	var inner interface{ Hint() string }
+	if e.hint == "" && errors.As(e.err, &inner) {
+		return inner.Hint()
+	}
+	return e.hint
+}
+
+// ExitCode marks the error as bad input.
+func (e *Error) ExitCode() int { return 2 }
+
+// Load imports the ONNX file at path.
+func Load(path string) (*onnx.Graph, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{Problem: "reading the network", hint: "give the path of an .onnx file", err: err}
+	}
+	g, err := Read(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, nil
+}
+
+// Read imports an encoded ONNX file.
+//
+// Inputs with initializers are parameters, as files before IR version 4 list
+// them; exactly one input, the pictures [N,C,H,W], must remain. A batch size
+// fixed in the file is opened, also where Reshape nodes have it written out.
+func Read(data []byte) (*onnx.Graph, error) {
+	file, err := onnx.Decode(data)
+	if err != nil {
+		return nil, &Error{Problem: "reading the network", hint: "the file may be cut off, or not be an ONNX model", err: err}
+	}
+	version := file.Opsets[""]
+	if version < oldest || version > newest {
+		return nil, &Error{
+			Problem: fmt.Sprintf("the network has operator-set version %d", version),
+			hint:    fmt.Sprintf("export it with a version from %d to %d", oldest, newest),
+		}
+	}
+	im := &importer{graph: file.Graph, version: version}
+	if err := im.run(); err != nil {
+		return nil, err
+	}
+	return im.graph, nil
+}
+
+type importer struct {
+	graph   *onnx.Graph
+	version int
+	batch   int                     // the file's own; 1 where it is open
+	consts  map[string]*onnx.Tensor // known values by name
+	types   map[string]onnx.Value   // shapes at the file's batch size
+	carries map[string]bool         // values whose dimension 0 is the batch
+	reads   map[string]bool         // values that a node of the file reads
+	stats   map[string]bool         // running statistics of normalisations
+	serial  int
+}
+
+func (im *importer) run() error {
+	if err := im.findInput(); err != nil {
+		return err
+	}
+	if err := im.markParameters(); err != nil {
+		return err
+	}
+	if err := im.convert(); err != nil {
+		return err
+	}
+	im.graph.Prune()
+	im.nameLayers()
+	im.openBatch()
+	if err := onnx.Check(im.graph); err != nil {
+		return &Error{Problem: "the network is not valid", err: err}
+	}
+	return nil
+}
+
+// findInput takes initializers out of the inputs and checks the one that is
+// left.
+func (im *importer) findInput() error {
+	g := im.graph
+	g.Inputs = slices.DeleteFunc(g.Inputs, func(v onnx.Value) bool { return g.Initializer(v.Name) != nil })
+	if len(g.Inputs) != 1 {
+		return &Error{Problem: fmt.Sprintf("the network has %d inputs", len(g.Inputs)), hint: "an image classifier has one input, the pictures"}
+	}
+	in := g.Inputs[0]
+	if len(in.Shape) != 4 || in.Type != onnx.Float {
+		return &Error{Problem: fmt.Sprintf("the input %s is %s %v", in.Name, in.Type, in.Shape), hint: "an image classifier's input is float [N, channels, height, width]"}
+	}
+	if slices.Contains(in.Shape[1:], onnx.Batch) {
+		return &Error{Problem: fmt.Sprintf("the input %s has the open shape %v", in.Name, in.Shape), hint: "export the network with fixed channels, height and width; only the batch may be open"}
+	}
+	if im.batch = in.Shape[0]; im.batch == onnx.Batch {
+		im.batch = probeBatch
+	}
+	if len(g.Outputs) == 0 {
+		return &Error{Problem: "the network has no output", hint: "an image classifier ends in class scores"}
+	}
+	g.Outputs = g.Outputs[:1]
+	return nil
+}
+
+// probeBatch stands for an open batch while shapes are followed: a prime that no
+// layer has as a dimension of its own.
+const probeBatch = 8191
+
+// markParameters marks the float initializers that training may change. Running
+// statistics and single numbers are not parameters.
+func (im *importer) markParameters() error {
+	im.reads, im.stats = map[string]bool{}, map[string]bool{}
+	for _, n := range im.graph.Nodes {
+		for _, in := range n.Inputs {
+			im.reads[in] = true
+		}
+		if n.Op == "BatchNormalization" && len(n.Inputs) == 5 {
+			im.stats[n.Inputs[3]], im.stats[n.Inputs[4]] = true, true
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range im.graph.Initializers {
+		if t.Name == "" || seen[t.Name] {
+			return &Error{Problem: fmt.Sprintf("the initializer %q has no name, or one that is taken", t.Name), hint: "the file is not valid ONNX"}
+		}
+		seen[t.Name] = true
+		t.Param = im.trainable(t)
+	}
+	return nil
+}
+
+func (im *importer) trainable(t *onnx.Tensor) bool {
+	return t.Type == onnx.Float && len(t.Shape) > 0 && !im.stats[t.Name]
+}
+
+// convert walks the nodes in order: each is brought to the target opset, folded
+// into a constant where all its inputs are known, and given a shape.
+func (im *importer) convert() error {
+	g := im.graph
+	im.consts, im.types, im.carries = map[string]*onnx.Tensor{}, map[string]onnx.Value{}, map[string]bool{}
+	for _, t := range g.Initializers {
+		im.consts[t.Name], im.types[t.Name] = t, t.Value()
+	}
+	in := g.Inputs[0]
+	in.Shape = slices.Clone(in.Shape)
+	in.Shape[0] = im.batch
+	im.types[in.Name], im.carries[in.Name] = in, true
+	old := g.Nodes
+	g.Nodes = nil
+	for _, n := range old {
+		if err := im.node(n); err != nil {
+			var unknown *onnx.UnknownOpError
+			if errors.As(err, &unknown) {
+				return &Error{Problem: fmt.Sprintf("node %q", display(n)), err: err}
+			}
+			return &Error{Problem: fmt.Sprintf("%s %q", n.Op, display(n)), hint: "the network is not valid, or uses a form of this operator that is not supported", err: err}
+		}
+	}
+	out, ok := im.types[g.Outputs[0].Name]
+	if !ok {
+		return &Error{Problem: fmt.Sprintf("the output %q is computed by no node", g.Outputs[0].Name), hint: "the file is not valid ONNX"}
+	}
+	if im.consts[out.Name] != nil {
+		return &Error{Problem: fmt.Sprintf("the output %q does not depend on the input", out.Name), hint: "give a classifier of pictures"}
+	}
+	return nil
+}
+
+// display is how errors name a node.
+func display(n *onnx.Node) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	if len(n.Outputs) > 0 {
+		return n.Outputs[0]
+	}
+	return "?"
+}
+
+// node converts one node of the file into nodes of the graph, or constants.
+func (im *importer) node(n *onnx.Node) error {
+	for _, in := range n.Inputs {
+		if _, ok := im.types[in]; in != "" && !ok {
+			return fmt.Errorf("the input %q is not defined before", in)
+		}
+	}
+	nodes, err := im.upgrade(n)
+	if err != nil {
+		return err
+	}
+	for _, m := range nodes {
+		folded, err := im.fold(m)
+		if err != nil {
+			return err
+		}
+		if folded {
+			continue
+		}
+		if err := im.emit(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emit appends a node with its inferred types.
+func (im *importer) emit(n *onnx.Node) error {
+	im.openReshape(n)
+	inputs := make([]onnx.Value, len(n.Inputs))
+	batched := false
+	for i, name := range n.Inputs {
+		inputs[i] = im.types[name]
+		batched = batched || im.carries[name]
+	}
+	outs, err := onnx.InferNode(n, inputs, func(v onnx.Value) *onnx.Tensor { return im.consts[v.Name] })
+	if err != nil {
+		return err
+	}
+	for i, name := range n.Outputs {
+		if name == "" {
+			continue
+		}
+		outs[i].Name = name
+		if _, taken := im.types[name]; taken {
+			return fmt.Errorf("%q is defined twice", name)
+		}
+		im.types[name] = outs[i]
+		im.carries[name] = batched && len(outs[i].Shape) > 0 && outs[i].Shape[0]%im.batch == 0
+	}
+	im.graph.Nodes = append(im.graph.Nodes, n)
+	return nil
+}
+
+// openReshape frees a Reshape from the file's batch size: a target such as
+// [1, 9216] becomes [0, 9216], which copies the dimension.
+func (im *importer) openReshape(n *onnx.Node) {
+	if n.Op != "Reshape" || !im.carries[n.Inputs[0]] {
+		return
+	}
+	t := im.consts[n.Inputs[1]]
+	if t == nil || t.Type != onnx.Int64 || len(t.I64()) == 0 {
+		return
+	}
+	target, from := t.I64(), im.types[n.Inputs[0]].Shape
+	if target[0] != int64(im.batch) || len(from) == 0 || from[0] != im.batch {
+		return
+	}
+	open := slices.Clone(target)
+	open[0] = 0
+	n.Inputs[1] = im.constant(onnx.Ints(open...))
+	delete(n.Attrs, "allowzero")
+}
+
+// constant adds a constant of the importer's own.
+func (im *importer) constant(t *onnx.Tensor) string {
+	for {
+		im.serial++
+		t.Name = fmt.Sprintf("import_%d", im.serial)
+		if _, taken := im.types[t.Name]; !taken {
+			break
+		}
+	}
+	im.addConstant(t)
+	return t.Name
+}
+
+func (im *importer) addConstant(t *onnx.Tensor) {
+	im.graph.Initializers = append(im.graph.Initializers, t)
+	im.consts[t.Name], im.types[t.Name] = t, t.Value()
+}
+
+// openBatch writes the open batch into the input and the output.
+func (im *importer) openBatch() {
+	g := im.graph
+	in := &g.Inputs[0]
+	in.Shape = slices.Clone(in.Shape)
+	in.Shape[0] = onnx.Batch
+	out := im.types[g.Outputs[0].Name]
+	out.Shape = slices.Clone(out.Shape)
+	if len(out.Shape) > 0 {
+		out.Shape[0] = onnx.Batch
+	}
+	g.Outputs[0] = out
+}
