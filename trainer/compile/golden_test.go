@@ -1,0 +1,354 @@
+package compile
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnxeval"
+	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/trainer/ort"
+)
+
+// golden is a training run that was made with PyTorch, in float64 and, to show
+// how far rounding alone moves it, in float32.
+type golden struct {
+	Losses        []float64          `json:"losses"`
+	GradientNorms map[string]float64 `json:"first_step_gradient_norms"`
+	FinalNorms    map[string]float64 `json:"final_parameter_norms"`
+	Float32       struct {
+		Losses        []float64          `json:"losses"`
+		GradientNorms map[string]float64 `json:"first_step_gradient_norms"`
+	} `json:"pytorch_float32"`
+	Settings struct {
+		Batch        int                `json:"batch"`
+		Size         int                `json:"size"`
+		Steps        int                `json:"steps"`
+		LearningRate float64            `json:"learning_rate"`
+		Decay        float64            `json:"weight_decay"`
+		Momentum     float64            `json:"momentum"`
+		Classes      int                `json:"classes"`
+		Multipliers  map[string]float64 `json:"lr_mult"`
+		InputScale   float64            `json:"input_scale"`
+		Logits       string             `json:"logits"`
+	} `json:"settings"`
+}
+
+// hashed is the k-th value of the formula that inputs and weights are made by.
+func hashed(k, seed int, scale float64) float32 {
+	h := uint32(k)*2654435761 + uint32(seed)*40503 + 12345
+	h ^= h >> 15
+	h *= 2246822519
+	h ^= h >> 13
+	h *= 3266489917
+	h ^= h >> 16
+	return float32((2*float64(h)/(1<<32) - 1) * scale)
+}
+
+func fillHashed(t *onnx.Tensor, seed int, scale float64) {
+	for k := range t.F32() {
+		t.F32()[k] = hashed(k, seed, scale)
+	}
+}
+
+// dataDir is where the reference data lie; without them the test is skipped.
+func dataDir(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("ORCHESTRATOR_TEST_DATA")
+	if dir == "" {
+		root, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !exists(filepath.Join(root, "go.mod")) && root != filepath.Dir(root) {
+			root = filepath.Dir(root)
+		}
+		dir = filepath.Join(root, "..", "shared", "data")
+	}
+	if !exists(dir) {
+		t.Skipf("the reference data are not in %s", dir)
+	}
+	return dir
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// newRuntime opens ONNX Runtime; without the library the test is skipped, in
+// continuous integration it fails.
+func newRuntime(t testing.TB) *ort.Runtime {
+	t.Helper()
+	if _, _, err := ort.FindLibrary(""); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	r, err := ort.New(ort.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func loadGolden(t testing.TB, name, file string) (golden, *onnx.Graph) {
+	t.Helper()
+	dir := dataDir(t)
+	text, err := os.ReadFile(filepath.Join(dir, "golden", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.Unmarshal(text, &g); err != nil {
+		t.Fatal(err)
+	}
+	model, err := onnximport.Load(filepath.Join(dir, "models", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, model
+}
+
+// numbered calls f with every float initializer and its number: 1, 2, ... in
+// the order in which the nodes first use them.
+func numbered(g *onnx.Graph, f func(t *onnx.Tensor, number int)) {
+	seen := map[string]bool{}
+	for _, n := range g.Nodes {
+		for _, in := range n.Inputs {
+			if t := g.Initializer(in); t != nil && t.Type == onnx.Float && !seen[in] {
+				seen[in] = true
+				f(t, len(seen))
+			}
+		}
+	}
+}
+
+// lightWeights gives a network whose file has no weights those of the formula:
+// matrices and kernels scaled by their fan-in, scales 1, other vectors 0.
+func lightWeights(g *onnx.Graph) {
+	scales := map[string]bool{}
+	for _, n := range g.Nodes {
+		if n.Op == "BatchNormalization" {
+			scales[n.Inputs[1]] = true
+		}
+	}
+	numbered(g, func(t *onnx.Tensor, number int) {
+		switch {
+		case len(t.Shape) >= 2:
+			t.Data = make([]float32, onnx.NumElements(t.Shape))
+			fillHashed(t, number, math.Sqrt(6/float64(onnx.NumElements(t.Shape[1:]))))
+		case scales[t.Name]:
+			t.Data = slices.Repeat([]float32{1}, t.Shape[0])
+		case t.Param:
+			t.Data = make([]float32, t.Shape[0])
+		}
+	})
+}
+
+// hymenopteraHead gives SqueezeNet two outputs.
+func hymenopteraHead(g *onnx.Graph) {
+	numbered(g, func(t *onnx.Tensor, number int) {
+		switch t.Name {
+		case "conv10_w_0":
+			t.Shape, t.Data = []int{2, 512, 1, 1}, make([]float32, 2*512)
+			fillHashed(t, number, 0.02)
+		case "conv10_b_0":
+			t.Shape, t.Data = []int{2}, make([]float32, 2)
+		}
+	})
+}
+
+func (g golden) options() Options {
+	s := g.Settings
+	o := Options{
+		Batch: s.Batch, Channels: 3, Height: s.Size, Width: s.Size, FloatInput: true,
+		Momentum: s.Momentum, Decay: s.Decay, Rates: map[string]Rates{},
+	}
+	for name, m := range s.Multipliers {
+		o.Rates[name] = Rates{LR: m, Decay: 1}
+	}
+	return o
+}
+
+// tensors are what a program starts from: the formula's pictures, the labels in
+// turn, the model's weights. Dropout is off.
+func (g golden) tensors(model *onnx.Graph, p *Program) map[string]*onnx.Tensor {
+	in := map[string]*onnx.Tensor{}
+	for _, v := range p.Graph.Inputs {
+		in[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		if strings.HasPrefix(v.Name, "mask:") {
+			fillWith(in[v.Name], 1)
+		}
+	}
+	fillHashed(in["images"], 1000, g.Settings.InputScale)
+	fillWith(in["weights"], 1/float32(g.Settings.Batch))
+	for k := range g.Settings.Batch {
+		in["labels"].I64()[k] = int64(3 * k % g.Settings.Classes)
+	}
+	if rate := in["learning_rate"]; rate != nil {
+		fillWith(rate, float32(g.Settings.LearningRate))
+	}
+	for _, s := range p.State {
+		if !s.Zero {
+			copy(in[s.Name].F32(), model.Initializer(s.Param).F32())
+		}
+	}
+	return in
+}
+
+func fillWith(t *onnx.Tensor, x float32) {
+	for i := range t.F32() {
+		t.F32()[i] = x
+	}
+}
+
+// machine runs a program again and again, its new state becoming the old.
+type machine struct {
+	p       *Program
+	session *ort.Session
+	in, out map[string]*onnx.Tensor
+}
+
+func newMachine(t testing.TB, r *ort.Runtime, p *Program, in map[string]*onnx.Tensor) *machine {
+	t.Helper()
+	s, err := r.Open(p.Graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{p: p, session: s, in: in, out: map[string]*onnx.Tensor{}}
+	for _, v := range p.Graph.Outputs {
+		m.out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+	}
+	return m
+}
+
+// step returns the loss before the update.
+func (m *machine) step(t testing.TB) float64 {
+	t.Helper()
+	var in, out []*onnx.Tensor
+	for _, v := range m.p.Graph.Inputs {
+		in = append(in, m.in[v.Name])
+	}
+	for _, v := range m.p.Graph.Outputs {
+		out = append(out, m.out[v.Name])
+	}
+	if err := m.session.Run(in, out); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range m.p.State {
+		if s.Updated {
+			m.in[s.Name], m.out[s.Name+"'"] = m.out[s.Name+"'"], m.in[s.Name]
+		}
+	}
+	return float64(m.out["loss"].F32()[0])
+}
+
+func norm[T float32 | float64](xs []T) float64 {
+	var sum float64
+	for _, x := range xs {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}
+
+// TestGoldenRuns repeats PyTorch's training runs through ONNX Runtime in
+// float32. Each number must be as close to the float64 run as PyTorch's own
+// float32 is, within a factor of 3, or within 3e-4. Deviations of the losses
+// grow from step to step, so the largest up to each step is what counts.
+func TestGoldenRuns(t *testing.T) {
+	runs := []struct {
+		name, file string
+		weights    func(g *onnx.Graph)
+	}{
+		{"squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx", hymenopteraHead},
+		{"light_bvlc_alexnet", "light_bvlc_alexnet.onnx", lightWeights},
+		{"light_resnet50", "light_resnet50.onnx", lightWeights},
+	}
+	r := newRuntime(t)
+	for _, c := range runs {
+		t.Run(c.name, func(t *testing.T) {
+			g, model := loadGolden(t, c.name, c.file)
+			c.weights(model)
+			checkGradientNorms(t, r, g, model)
+			checkRun(t, r, g, model)
+		})
+	}
+}
+
+func checkGradientNorms(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph) {
+	t.Helper()
+	p := must(Accumulate(model, g.options()))(t)
+	m := newMachine(t, r, p, g.tensors(model, p))
+	defer m.session.Close()
+	m.step(t)
+	for name, want := range g.GradientNorms {
+		sum := m.in["acc:"+name]
+		if sum == nil {
+			t.Errorf("there is no gradient by %s", name)
+			continue
+		}
+		// PyTorch's own deviation in one parameter may be small by chance; an
+		// absolute floor covers gradients that cancel to almost nothing.
+		allowed := max(3*math.Abs(g.Float32.GradientNorms[name]-want), 3e-4*want)
+		if got := norm(sum.F32()); !(math.Abs(got-want) <= allowed) {
+			t.Errorf("gradient by %s has norm %.8g, want %.8g ± %.2g", name, got, want, allowed)
+		}
+	}
+}
+
+func checkRun(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph) {
+	t.Helper()
+	p := must(Train(model, g.options()))(t)
+	m := newMachine(t, r, p, g.tensors(model, p))
+	defer m.session.Close()
+	largest := 0.0
+	for i, want := range g.Losses {
+		got := m.step(t)
+		largest = max(largest, math.Abs(g.Float32.Losses[i]-want)/want)
+		if off := math.Abs(got-want) / want; !(off <= max(3*largest, 3e-4)) {
+			t.Errorf("loss of step %d is %.6f, want %.6f (off by %.2g, PyTorch's float32 by up to %.2g)", i, got, want, off, largest)
+		}
+	}
+	for name, want := range g.FinalNorms {
+		got := norm(m.in["param:"+name].F32())
+		if off := math.Abs(got-want) / want; !(off <= max(3*largest, 3e-4)) {
+			t.Errorf("%s ends with norm %.8g, want %.8g (off by %.2g)", name, got, want, off)
+		}
+	}
+}
+
+// TestGoldenFirstStep takes SqueezeNet's first step in float64, where nothing
+// but the formulas can make a difference.
+func TestGoldenFirstStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the evaluator takes its time")
+	}
+	g, model := loadGolden(t, "squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx")
+	hymenopteraHead(model)
+	p := must(Accumulate(model, g.options()))(t)
+	in := values{}
+	for name, tensor := range g.tensors(model, p) {
+		in[name] = onnxeval.FromTensor(tensor)
+	}
+	out := run(t, p, in)
+	if got, want := out["loss"].Data[0], g.Losses[0]; math.Abs(got-want) > 1e-9*want {
+		t.Errorf("loss %.12g, want %.12g", got, want)
+	}
+	for name, want := range g.GradientNorms {
+		if got := norm(out["acc:"+name+"'"].Data); math.Abs(got-want) > 1e-7*want {
+			t.Errorf("gradient by %s has norm %.10g, want %.10g", name, got, want)
+		}
+	}
+}
