@@ -2,6 +2,7 @@ package onnxeval
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"orchestrator/trainer/onnx"
 )
@@ -34,7 +35,7 @@ func pick[T any](s *sample, from ...T) T { return from[s.IntN(len(from))] }
 
 // in declares an input of floats in [low, high).
 func (s *sample) in(low, high float64, shape ...int) onnx.Value {
-	t := onnx.NewTensor(onnx.Float, shape...)
+	t := onnx.NewTensor(onnx.Float, slices.Clone(shape)...)
 	data := t.F32()
 	for i := range data {
 		data[i] = float32(low + s.Float64()*(high-low))
