@@ -10,7 +10,7 @@ func defaults() document {
 			Method:          "grid",
 			Metric:          Metric{Name: "accuracy"},
 			Resources:       Resources{Device: "any", SlotsPerTrial: 1, Priority: 42, MaxRestarts: 5},
-			Checkpoints:     Checkpoints{EveryEpochs: 1, SaveTrialBest: 1, SaveTrialLatest: 1},
+			Checkpoints:     Checkpoints{EveryEpochs: 1, SaveTrialLatest: 1},
 		},
 		Config: Config{
 			Preprocessing: Preprocessing{Resize: Size{256, 256}, Channels: "rgb", Scale: 1},

@@ -51,7 +51,7 @@ func defaultText(t *testing.T, key string) string {
 		return "*required*"
 	}
 	// Zeros that mean something, although they are also what is not set.
-	if slices.Contains([]string{"preprocessing.crop", "training.lr_policy.warm_up", "evaluation.batch_size", "run_cap"}, key) || strings.HasSuffix(key, "init.bias") {
+	if slices.Contains([]string{"preprocessing.crop", "training.lr_policy.warm_up", "evaluation.batch_size", "run_cap", "checkpoints.save_trial_best"}, key) || strings.HasSuffix(key, "init.bias") {
 		return "0"
 	}
 	value := reflect.ValueOf(defaults())

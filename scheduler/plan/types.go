@@ -177,7 +177,7 @@ type Resources struct {
 // Checkpoints is when checkpoints are written and which are kept.
 type Checkpoints struct {
 	EveryEpochs     int `yaml:"every_epochs" json:"every_epochs"`
-	SaveTrialBest   int `yaml:"save_trial_best" json:"save_trial_best"`
+	SaveTrialBest   int `yaml:"save_trial_best" json:"save_trial_best"` // 0: not run yet
 	SaveTrialLatest int `yaml:"save_trial_latest" json:"save_trial_latest"`
 }
 
