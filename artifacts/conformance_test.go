@@ -24,6 +24,7 @@ func TestDirConforms(t *testing.T) {
 }
 
 func TestS3Conforms(t *testing.T) {
+	t.Parallel()
 	server := artifactstest.StartMinIO(t)
 	t.Run("bucket", func(t *testing.T) {
 		artifactstest.Exercise(t, func(t *testing.T) artifacts.Store { return server.Store(t, "plain", "") })

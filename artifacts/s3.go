@@ -14,6 +14,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
 // S3Options says where a bucket is and who asks.
@@ -91,6 +92,9 @@ func (o S3Options) normalised() (S3Options, error) {
 	if o.Bucket == "" {
 		return o, errors.New("no bucket is named")
 	}
+	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
+		return o, fmt.Errorf("bucket %.64q: %w", o.Bucket, err)
+	}
 	if o.Prefix != "" {
 		if err := checkKey(o.Prefix); err != nil {
 			return o, fmt.Errorf("the prefix: %w", err)
@@ -137,7 +141,14 @@ func (s *s3Store) String() string { return s.name }
 // ensureBucket lists one key, as a listing is answered with a reason when it is
 // refused, which the cheaper HEAD is not.
 func (s *s3Store) ensureBucket(ctx context.Context, region string) error {
-	_, err := s.core.ListObjectsV2(s.bucket, s.full(""), "", "", "", 1)
+	var err error
+	for o := range s.core.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.full(""), MaxKeys: 1}) {
+		err = o.Err
+		break
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
 	if minio.ToErrorResponse(err).Code != minio.NoSuchBucket {
 		return fromS3(err)
 	}
