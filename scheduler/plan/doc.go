@@ -6,4 +6,10 @@
 // searched parameters; a fold is one train/test split of the cross-validation;
 // a job is one trial on one fold, the unit that is queued; an attempt is one
 // execution of a job; an outcome is the recorded result of a job, written once.
+//
+// The way through it: Parse reads a sweep file strictly and lists its trials;
+// Sweep.Folds splits the samples; Expand makes the Plan, whose jobs are named by
+// the content that determines their outcome; Plan.Spec is what a worker gets;
+// Summarize turns what is known of the jobs into Results. The types here are
+// also the JSON documents of the artifact store, and keys.go says where each is.
 package plan

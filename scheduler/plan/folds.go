@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -43,7 +44,7 @@ func Folds(cv CrossValidation, labels []int, classes []string) ([]Fold, error) {
 // Folds is Folds with the sweep's settings; its errors point into the file.
 func (s *Sweep) Folds(labels []int, classes []string) ([]Fold, error) {
 	folds, err := Folds(s.CrossValidation, labels, classes)
-	if e, ok := err.(*Error); ok {
+	if e := (*Error)(nil); errors.As(err, &e) {
 		return nil, s.Problem(e.Field, e.Problem, e.Try)
 	}
 	return folds, err

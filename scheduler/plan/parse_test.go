@@ -47,11 +47,10 @@ func parse(t testing.TB, text string, set ...string) (*Sweep, error) {
 // report is an error as the command line prints it.
 func report(err error) string {
 	text := err.Error() + "\n"
+	var many Errors // which hold their hints themselves
 	var hint interface{ Hint() string }
-	if errors.As(err, &hint) && hint.Hint() != "" {
-		if _, many := err.(Errors); !many {
-			text += "Try: " + hint.Hint() + "\n"
-		}
+	if !errors.As(err, &many) && errors.As(err, &hint) && hint.Hint() != "" {
+		text += "Try: " + hint.Hint() + "\n"
 	}
 	return text
 }
@@ -108,7 +107,8 @@ func checkErrors(t *testing.T, err error) {
 	if !errors.As(err, &one) {
 		t.Errorf("%T holds no *Error", err)
 	}
-	if many, ok := err.(Errors); ok && len(many) < 2 {
+	var many Errors
+	if errors.As(err, &many) && len(many) < 2 {
 		t.Errorf("%d problems are reported as several", len(many))
 	}
 }
