@@ -64,6 +64,9 @@ func (e Errors) Error() string {
 	return b.String()
 }
 
+// Hint says where to look: what to try about each problem is said beside it.
+func (e Errors) Hint() string { return "docs/sweep-reference.md explains every key" }
+
 // Unwrap gives errors.As each of them.
 func (e Errors) Unwrap() []error {
 	errs := make([]error, len(e))

@@ -47,9 +47,8 @@ func parse(t testing.TB, text string, set ...string) (*Sweep, error) {
 // report is an error as the command line prints it.
 func report(err error) string {
 	text := err.Error() + "\n"
-	var many Errors // which hold their hints themselves
 	var hint interface{ Hint() string }
-	if !errors.As(err, &many) && errors.As(err, &hint) && hint.Hint() != "" {
+	if errors.As(err, &hint) && hint.Hint() != "" {
 		text += "Try: " + hint.Hint() + "\n"
 	}
 	return text
