@@ -94,8 +94,7 @@ func (d *Daemon) attempt(ctx context.Context, sweep string, spec plan.Spec, slot
 // conclude records how an attempt ended. It goes on when ctx has ended, as an
 // end is worth recording also while the daemon drains.
 func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a plan.Attempt, x exit, crashes int) (End, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Patience)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	switch {
 	case x.last.Kind == eventResult:
 		return d.complete(ctx, sweep, spec, a, x.last.Outcome)
@@ -120,7 +119,7 @@ func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a p
 func (d *Daemon) complete(ctx context.Context, sweep string, spec plan.Spec, a plan.Attempt, o *plan.Outcome) (End, error) {
 	o.Job, o.Sweep, o.Attempts = spec.Job, sweep, a.Number
 	o.Host, o.Device, o.Finished = d.Host, a.Device, d.stamp()
-	err := d.patiently(ctx, func() error {
+	err := patiently(ctx, d.Patience, d.Log, func() error {
 		return artifacts.CreateJSON(ctx, d.Store, plan.OutcomeKey(spec.Job), o)
 	})
 	detail := ""
@@ -144,7 +143,7 @@ func (d *Daemon) giveUp(ctx context.Context, a plan.Attempt, f plan.Failure) (En
 	if err := d.finish(ctx, a, plan.Failed, a.Detail); err != nil {
 		return Retry, fmt.Errorf("record the failure: %w", err)
 	}
-	err := d.patiently(ctx, func() error {
+	err := patiently(ctx, d.Patience, d.Log, func() error {
 		return artifacts.PutJSON(ctx, d.Store, plan.FailureKey(a.Job), f)
 	})
 	if err != nil {
@@ -156,7 +155,7 @@ func (d *Daemon) giveUp(ctx context.Context, a plan.Attempt, f plan.Failure) (En
 // finish completes an attempt's object.
 func (d *Daemon) finish(ctx context.Context, a plan.Attempt, end plan.State, detail string) error {
 	a.Ended, a.End, a.Detail = d.stamp(), string(end), shorten(detail)
-	return d.patiently(ctx, func() error {
+	return patiently(ctx, d.Patience, d.Log, func() error {
 		return artifacts.PutJSON(ctx, d.Store, plan.AttemptKey(a.Job, a.Number), a)
 	})
 }
@@ -165,22 +164,6 @@ func (d *Daemon) finish(ctx context.Context, a plan.Attempt, end plan.State, det
 func (d *Daemon) note(ctx context.Context, a plan.Attempt, end plan.State, detail string) {
 	if err := d.finish(ctx, a, end, detail); err != nil {
 		d.Log.Warn("the end of an attempt is not recorded", "job", a.Job, "attempt", a.Number, "end", end, "error", err)
-	}
-}
-
-// patiently repeats what the store was not available for, until ctx ends.
-func (d *Daemon) patiently(ctx context.Context, try func() error) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		err := try()
-		if !errors.Is(err, artifacts.ErrUnavailable) && !errors.Is(err, artifacts.ErrNoSpace) {
-			return err
-		}
-		d.Log.Warn("waiting for the artifact store", "error", err, "again_in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return err
-		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (c *checkpoints) Save(ck trainer.Checkpoint) error {
 		return err
 	}
 	p := pointer{Epoch: ck.Epoch, Step: ck.Step, Object: name + tensorsSuffix, Size: size}
-	err = c.patiently(func() error {
+	err = patiently(c.ctx, c.patience, c.log, func() error {
 		if p.SHA256, err = c.put(p.Object, ck, size); err != nil {
 			return err
 		}
@@ -90,23 +90,6 @@ func (c *checkpoints) put(key string, ck trainer.Checkpoint, size int64) (digest
 	_ = r.Close()
 	<-encoded // the tensors are the trainer's again once Save returns
 	return hex.EncodeToString(h.Sum(nil)), err
-}
-
-// patiently repeats what the store was not available for.
-func (c *checkpoints) patiently(try func() error) error {
-	deadline := time.Now().Add(c.patience)
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		err := try()
-		if !errors.Is(err, artifacts.ErrUnavailable) || time.Now().After(deadline) {
-			return err
-		}
-		c.log.Warn("waiting for the artifact store", "error", err, "again_in", wait)
-		select {
-		case <-time.After(wait):
-		case <-c.ctx.Done():
-			return err
-		}
-	}
 }
 
 // Latest returns the newest checkpoint that verifies. One that does not is

@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/onnx"
+)
+
+func newCheckpoints(t *testing.T, s artifacts.Store) *checkpoints {
+	return &checkpoints{
+		ctx: t.Context(), store: s, job: "job", attempt: 1, saved: func(string) {},
+		log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), patience: time.Second,
+	}
+}
+
+// checkpointAt is one whose content tells where it was made.
+func checkpointAt(epoch, step int) trainer.Checkpoint {
+	w := onnx.Floats([]float32{float32(epoch), float32(step), 0.1, -1e-30, 3e38, 7}, 2, 3)
+	w.Name = "param:w"
+	c := trainer.Checkpoint{Epoch: epoch, Step: step, LossSum: 0.1 + float64(step), LossCount: step, Seconds: 1.5, Tensors: []*onnx.Tensor{w}}
+	for e := range epoch {
+		c.History = append(c.History, trainer.EpochResult{Epoch: e + 1, TrainLoss: 0.3, Scores: trainer.Scores{"accuracy": 1.0 / 3}})
+	}
+	return c
+}
+
+func (c *checkpoints) mustSave(t *testing.T, all ...trainer.Checkpoint) {
+	t.Helper()
+	for _, ck := range all {
+		if err := c.Save(ck); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *checkpoints) wantLatest(t *testing.T, want *trainer.Checkpoint) {
+	t.Helper()
+	got, err := c.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Latest (-want +got):\n%s", diff)
+	}
+}
+
+func keysOf(t *testing.T, s artifacts.Store, prefix string) []string {
+	t.Helper()
+	var keys []string
+	for info, err := range s.List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, strings.TrimPrefix(info.Key, prefix))
+	}
+	return keys
+}
+
+func TestLatestIsTheNewest(t *testing.T) {
+	c := newCheckpoints(t, artifacts.Mem())
+	c.wantLatest(t, nil)
+	c.mustSave(t, checkpointAt(0, 9), checkpointAt(9, 0), checkpointAt(10, 0), checkpointAt(10, 11))
+	want := checkpointAt(10, 11)
+	c.wantLatest(t, &want)
+	got := keysOf(t, c.store, plan.CheckpointPrefix("job"))
+	kept := []string{
+		"000010-00000000-0001.json", "000010-00000000-0001.safetensors",
+		"000010-00000011-0001.json", "000010-00000011-0001.safetensors",
+	}
+	if diff := cmp.Diff(kept, got); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestDamagedCheckpointIsSkipped(t *testing.T) {
+	const newest = "000002-00000000-0001"
+	replace := func(suffix string, change func(data []byte) []byte) func(t *testing.T, s artifacts.Store) {
+		return func(t *testing.T, s artifacts.Store) {
+			key := plan.CheckpointPrefix("job") + newest + suffix
+			r, _, err := s.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = change(bytes.Clone(data))
+			if err := s.Put(t.Context(), key, bytes.NewReader(data), int64(len(data))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range map[string]func(t *testing.T, s artifacts.Store){
+		"a bit of a weight":      replace(tensorsSuffix, func(d []byte) []byte { d[len(d)-1] ^= 1; return d }),
+		"a bit of the header":    replace(tensorsSuffix, func(d []byte) []byte { d[20] ^= 1; return d }),
+		"truncated":              replace(tensorsSuffix, func(d []byte) []byte { return d[:len(d)-4] }),
+		"empty":                  replace(tensorsSuffix, func(d []byte) []byte { return nil }),
+		"longer":                 replace(tensorsSuffix, func(d []byte) []byte { return append(d, 0, 0, 0, 0) }),
+		"a pointer of no JSON":   replace(pointerSuffix, func(d []byte) []byte { return d[:len(d)/2] }),
+		"a pointer to something": replace(pointerSuffix, func(d []byte) []byte { return []byte("{}") }),
+		"the tensors are gone": func(t *testing.T, s artifacts.Store) {
+			if err := s.Delete(t.Context(), plan.CheckpointPrefix("job")+newest+tensorsSuffix); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCheckpoints(t, artifacts.Mem())
+			c.mustSave(t, checkpointAt(1, 0), checkpointAt(2, 0))
+			damage(t, c.store)
+			want := checkpointAt(1, 0)
+			c.wantLatest(t, &want)
+		})
+	}
+}
+
+func TestTensorsWithoutPointerAreNoCheckpoint(t *testing.T) {
+	s := artifacts.Mem()
+	c := newCheckpoints(t, s)
+	c.mustSave(t, checkpointAt(1, 0))
+	killed := plan.CheckpointPrefix("job") + "000002-00000000-0001.safetensors"
+	if err := s.Put(t.Context(), killed, strings.NewReader("half"), 4); err != nil {
+		t.Fatal(err)
+	}
+	want := checkpointAt(1, 0)
+	c.wantLatest(t, &want)
+	c.mustSave(t, checkpointAt(3, 0), checkpointAt(4, 0))
+	for _, key := range keysOf(t, s, plan.CheckpointPrefix("job")) {
+		if strings.HasPrefix(key, "000002") {
+			t.Errorf("%s is never removed", key)
+		}
+	}
+}
+
+// The write of a new checkpoint fails at every object in turn: an older one must
+// be there each time.
+func TestOldCheckpointStaysUntilTheNewIsDurable(t *testing.T) {
+	for _, suffix := range []string{tensorsSuffix, pointerSuffix} {
+		s := &flaky{Store: artifacts.Mem(), left: map[string]int{plan.CheckpointPrefix("job") + "000003-00000000-0001" + suffix: 1000}}
+		c := newCheckpoints(t, s)
+		c.patience = 50 * time.Millisecond
+		c.mustSave(t, checkpointAt(1, 0), checkpointAt(2, 0))
+		if err := c.Save(checkpointAt(3, 0)); !errors.Is(err, artifacts.ErrUnavailable) {
+			t.Fatalf("Save to a store that is away = %v", err)
+		}
+		want := checkpointAt(2, 0)
+		c.wantLatest(t, &want)
+		if n := len(keysOf(t, s, plan.CheckpointPrefix("job")+"000001")); n != 2 {
+			t.Errorf("the checkpoint before has %d objects, want 2", n)
+		}
+	}
+}
+
+func TestSaveWaitsForTheStore(t *testing.T) {
+	s := &flaky{Store: artifacts.Mem(), left: map[string]int{
+		plan.CheckpointPrefix("job") + "000001-00000000-0001" + tensorsSuffix: 1,
+		plan.CheckpointPrefix("job") + "000001-00000000-0001" + pointerSuffix: 1,
+	}}
+	c := newCheckpoints(t, s)
+	c.mustSave(t, checkpointAt(1, 0))
+	want := checkpointAt(1, 0)
+	c.wantLatest(t, &want)
+}
+
+// away is a store that cannot be read.
+type away struct{ artifacts.Store }
+
+func (a away) Get(context.Context, string) (io.ReadCloser, artifacts.Info, error) {
+	return nil, artifacts.Info{}, fmt.Errorf("read: %w", artifacts.ErrUnavailable)
+}
+
+func TestStoreThatIsAwayIsNotAStoreWithoutCheckpoints(t *testing.T) {
+	s := artifacts.Mem()
+	newCheckpoints(t, s).mustSave(t, checkpointAt(1, 0))
+	if ck, err := newCheckpoints(t, away{s}).Latest(); !errors.Is(err, artifacts.ErrUnavailable) {
+		t.Errorf("Latest = %v, %v: the job would start from scratch", ck, err)
+	}
+}
+
+func TestTwoAttemptsDoNotMixTheirHalves(t *testing.T) {
+	s := artifacts.Mem()
+	first, second := newCheckpoints(t, s), newCheckpoints(t, s)
+	second.attempt = 2
+	a, b := checkpointAt(1, 0), checkpointAt(1, 0)
+	b.Seconds = 99
+	first.mustSave(t, a)
+	second.mustSave(t, b)
+	first.wantLatest(t, &b)
+	if n := len(keysOf(t, s, plan.CheckpointPrefix("job"))); n != 4 {
+		t.Errorf("%d objects, want two checkpoints of two", n)
+	}
+}
+
+func TestPruneAfterTheOutcome(t *testing.T) {
+	for keep, want := range map[int]int{0: 0, 1: 2, 5: 4} {
+		c := newCheckpoints(t, artifacts.Mem())
+		c.mustSave(t, checkpointAt(1, 0), checkpointAt(2, 0))
+		if err := pruneCheckpoints(t.Context(), c.store, "job", keep); err != nil {
+			t.Fatal(err)
+		}
+		if got := keysOf(t, c.store, plan.CheckpointPrefix("job")); len(got) != want {
+			t.Errorf("keeping %d leaves %q", keep, got)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/ort"
+)
+
+// JobProcess is what a trainer process needs besides the order that it reads.
+type JobProcess struct {
+	Store artifacts.Store
+	// CacheDir holds what this machine has fetched and decoded. All trainer
+	// processes of a machine share it.
+	CacheDir string
+	// Library is the ONNX Runtime library; empty: package ort looks for it.
+	Library string
+	// Versions are of the program, for the outcome; the library's is added.
+	Versions map[string]string
+	Log      *slog.Logger // nil: discard
+	// StorePatience is how long a checkpoint is tried to be written while the
+	// store is not available; 0: 10 minutes.
+	StorePatience time.Duration
+	// Exit ends the process when its daemon is gone; nil: os.Exit.
+	Exit func(code int)
+}
+
+const (
+	// aliveEvery is how often the daemon is told that the inputs are still being
+	// prepared.
+	aliveEvery = 10 * time.Second
+	// progressEvery bounds the number of events of jobs with tiny steps.
+	progressEvery = 200 * time.Millisecond
+	// exitOrphaned is the status of a process whose daemon died.
+	exitOrphaned = 4
+)
+
+// RunJob is the trainer process's half of the package: it reads an order from
+// in, runs the job, and writes events to out, of which the last says how it
+// ended. The line "stop" on in, SIGTERM, SIGINT and the end of ctx have it write
+// a checkpoint and end early, which is no error. The end of in means that the
+// daemon is dead: the process exits at once.
+//
+// An error has been told to the daemon already, as far as that was possible.
+func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) error {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	if p.Exit == nil {
+		p.Exit = os.Exit
+	}
+	if p.StorePatience == 0 {
+		p.StorePatience = 10 * time.Minute
+	}
+	j := &jobProcess{JobProcess: p, out: &eventWriter{w: out}}
+	lines := bufio.NewReader(in)
+	line, err := lines.ReadBytes('\n')
+	if err != nil || json.Unmarshal(line, &j.order) != nil {
+		return errors.New("no order came on the standard input; this command is for a worker daemon to start")
+	}
+	stop, done := j.listen(ctx, lines)
+	defer done()
+	err = j.run(context.WithoutCancel(ctx), stop)
+	if errors.Is(err, trainer.ErrInterrupted) {
+		return j.out.write(event{Kind: eventInterrupted})
+	}
+	if err != nil {
+		return errors.Join(err, j.out.write(failure(err)))
+	}
+	return nil
+}
+
+// jobProcess is a RunJob under way.
+type jobProcess struct {
+	JobProcess
+	order order
+	out   *eventWriter
+}
+
+// listen closes stop when the job is to be interrupted. After done it has no
+// effect any more; the reading itself ends with the process.
+func (j *jobProcess) listen(ctx context.Context, lines *bufio.Reader) (stop <-chan struct{}, done func()) {
+	asked, over := make(chan struct{}), make(chan struct{})
+	interrupt := sync.OnceFunc(func() { close(asked) })
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		select {
+		case <-signals:
+			interrupt()
+		case <-ctx.Done():
+			interrupt()
+		case <-over:
+		}
+	}()
+	go func() {
+		for {
+			line, err := lines.ReadString('\n')
+			select {
+			case <-over:
+				return
+			default:
+			}
+			if line == stopLine+"\n" {
+				interrupt()
+			}
+			if err != nil {
+				j.Exit(exitOrphaned)
+				return
+			}
+		}
+	}()
+	return asked, func() { signal.Stop(signals); close(over) }
+}
+
+// failure is what the daemon needs to know of an error.
+func failure(err error) event {
+	e := event{Kind: eventFailed, Reason: err.Error()}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		e.Hint = hinted.Hint()
+	}
+	e.Permanent = permanent(err)
+	return e
+}
+
+// permanent reports whether every attempt on every machine would fail like
+// this: the input is at fault, not this machine or this moment.
+func permanent(err error) bool {
+	var library *ort.LibraryError
+	if errors.As(err, &library) {
+		return false
+	}
+	var told interface{ Permanent() bool }
+	if errors.As(err, &told) {
+		return told.Permanent()
+	}
+	var input interface{ ExitCode() int }
+	return errors.As(err, &input) && input.ExitCode() == 2
+}
+
+// run does the job and reports its result.
+func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
+	spec, job, close, err := j.prepare(ctx, stop)
+	if err != nil {
+		return err
+	}
+	defer close()
+	rt, err := ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rt.Close() }()
+	began := time.Now()
+	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), j.checkpoints(ctx, spec), stop, j.reporter(spec))
+	if err != nil {
+		return err
+	}
+	j.Log.Info("training is done", "seconds", time.Since(began).Seconds())
+	objects, err := j.storeResults(ctx, spec, job, result)
+	if err != nil {
+		return err
+	}
+	return j.out.write(event{Kind: eventResult, Outcome: j.outcome(spec, result, objects, rt.Version())})
+}
+
+// prepare fetches and opens everything that the training needs. The daemon
+// hears that the process is alive meanwhile, as this may take long.
+func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec plan.Spec, job trainer.Job, close func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	quiet := j.whilePreparing(stop, cancel)
+	defer quiet()
+	interrupted := func(err error) error {
+		select {
+		case <-stop: // there is nothing to write a checkpoint of
+			return trainer.ErrInterrupted
+		default:
+			return err
+		}
+	}
+	if err := artifacts.GetJSON(ctx, j.Store, plan.SpecKey(j.order.Job), &spec); err != nil {
+		return spec, job, nil, interrupted(err)
+	}
+	in, err := j.openInputs(ctx, spec)
+	if err != nil {
+		return spec, job, nil, interrupted(err)
+	}
+	if job, err = trainerJob(spec, in.base, in.data); err != nil {
+		in.close()
+		return spec, job, nil, err
+	}
+	return spec, job, in.close, nil
+}
+
+// whilePreparing sends signs of life, and cancels when the job is to stop.
+func (j *jobProcess) whilePreparing(stop <-chan struct{}, cancel context.CancelFunc) (end func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = j.out.write(event{Kind: eventAlive}) // the end of stdin tells if nobody reads it
+			case <-stop:
+				cancel()
+				return
+			case <-over:
+				return
+			}
+		}
+	}()
+	return func() { close(over); <-done }
+}
+
+func (j *jobProcess) checkpoints(ctx context.Context, spec plan.Spec) *checkpoints {
+	return &checkpoints{
+		ctx: ctx, store: j.Store, job: spec.Job, attempt: j.order.Attempt, log: j.Log, patience: j.StorePatience,
+		saved: func(key string) { _ = j.out.write(event{Kind: eventCheckpointed, Object: key}) },
+	}
+}
+
+// reporter turns the trainer's progress into events.
+func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
+	var last time.Time
+	began, first := time.Now(), -1
+	return func(p trainer.Progress) {
+		now := time.Now()
+		if p.Evaluated == nil && now.Sub(last) < progressEvery {
+			return
+		}
+		last = now
+		out := planProgress(p)
+		if first < 0 {
+			first = out.Step - 1
+		}
+		out.ETA = now.Sub(began).Seconds() / float64(out.Step-first) * float64(out.Steps-out.Step)
+		_ = j.out.write(event{Kind: eventProgress, Progress: &out})
+		if p.Evaluated != nil {
+			line := planEpoch(*p.Evaluated, spec.Config.Evaluation.Metrics)
+			_ = j.out.write(event{Kind: eventEvaluated, Epoch: &line})
+		}
+	}
+}
+
+// outcome is what the process knows of it; the daemon adds the rest.
+func (j *jobProcess) outcome(spec plan.Spec, r *trainer.Result, objects map[string]plan.Ref, library string) *plan.Outcome {
+	o := &plan.Outcome{
+		Metrics: scores(r.Scores, spec.Config.Evaluation.Metrics), Epochs: len(r.History), Seconds: r.Seconds,
+		Confusion: r.Confusion, Classes: spec.Classes, Objects: objects,
+		Versions: map[string]string{"engine": plan.Engine, "onnxruntime": library, "go": runtime.Version()},
+	}
+	maps.Copy(o.Versions, j.Versions)
+	for _, e := range r.History {
+		o.History = append(o.History, planEpoch(e, spec.Config.Evaluation.Metrics))
+	}
+	return o
+}

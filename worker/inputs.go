@@ -1,0 +1,39 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
+)
+
+// inputs are a job's base model and pictures.
+type inputs struct {
+	base  *onnx.Graph
+	data  trainer.Data
+	close func()
+}
+
+// openInputs brings what the job needs into the machine's cache, under names
+// that say the content, and opens it. The processes of all slots share the
+// cache; what one of them is fetching the others wait for.
+func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, error) {
+	model := filepath.Join(j.CacheDir, "models", spec.Base.Digest+".onnx")
+	if err := artifacts.Fetch(ctx, j.Store, spec.Base.Key, model, spec.Base.Digest); err != nil {
+		return inputs{}, fmt.Errorf("fetch the base model %s: %w", spec.Base.Name, err)
+	}
+	pack := filepath.Join(j.CacheDir, "packs", spec.Pack.Digest+".tar")
+	if err := artifacts.Fetch(ctx, j.Store, spec.Pack.Key, pack, spec.Pack.Digest); err != nil {
+		return inputs{}, fmt.Errorf("fetch the data set %s: %w", spec.Pack.Name, err)
+	}
+	base, err := onnximport.Load(model)
+	if err != nil {
+		return inputs{}, fmt.Errorf("base model %s: %w", spec.Base.Name, err)
+	}
+	return inputs{base: base}, nil
+}

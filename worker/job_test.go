@@ -1,0 +1,210 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/builtin"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/trainer/ort"
+)
+
+// tinynet is imported as a worker imports it.
+func tinynet(t *testing.T, classes int) *onnx.Graph {
+	t.Helper()
+	g, err := builtin.Model("tinynet", classes, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := onnx.Encode(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err = onnximport.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// parameters lists the weights and the biases of the layers, in graph order.
+func parameters(g *onnx.Graph) (weights, biases []string) {
+	for _, n := range g.Nodes {
+		for i, input := range n.Inputs {
+			if t := g.Initializer(input); t != nil && t.Param {
+				if i == 2 {
+					biases = append(biases, input)
+				} else {
+					weights = append(weights, input)
+				}
+			}
+		}
+	}
+	return weights, biases
+}
+
+func TestRatesOfLayers(t *testing.T) {
+	g := tinynet(t, 2)
+	weights, biases := parameters(g)
+	if len(weights) < 2 || len(biases) != len(weights) {
+		t.Fatalf("tinynet has the weights %q and the biases %q", weights, biases)
+	}
+	w, b := weights[0], biases[0]
+	first := layerReading(g, w)
+	for name, c := range map[string]struct {
+		training plan.Training
+		frozen   []string
+		want     map[string]trainer.Rates
+	}{
+		"nothing said": {want: map[string]trainer.Rates{}},
+		"a layer": {
+			training: plan.Training{LRMult: plan.Factors{{Glob: first, Weight: 10, Bias: 20}}},
+			want:     map[string]trainer.Rates{w: {LR: 10, Decay: 1}, b: {LR: 20, Decay: 1}},
+		},
+		"a parameter by its own name": {
+			training: plan.Training{LRMult: plan.Factors{{Glob: b, Weight: 3, Bias: 2}}},
+			want:     map[string]trainer.Rates{b: {LR: 2, Decay: 1}},
+		},
+		"the later glob wins": {
+			training: plan.Training{LRMult: plan.Factors{{Glob: "*", Weight: 0, Bias: 0}, {Glob: first, Weight: 1, Bias: 2}}},
+			want:     withAll(weights, biases, trainer.Rates{LR: 0, Decay: 1}, map[string]trainer.Rates{w: {LR: 1, Decay: 1}, b: {LR: 2, Decay: 1}}),
+		},
+		"decay beside the rate": {
+			training: plan.Training{LRMult: plan.Factors{{Glob: first, Weight: 10, Bias: 20}}, DecayMult: plan.Factors{{Glob: first, Weight: 1, Bias: 0}}},
+			want:     map[string]trainer.Rates{w: {LR: 10, Decay: 1}, b: {LR: 20, Decay: 0}},
+		},
+		"frozen": {
+			training: plan.Training{LRMult: plan.Factors{{Glob: first, Weight: 10, Bias: 20}}}, frozen: []string{w, b},
+			want: map[string]trainer.Rates{w: {}, b: {}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ratesOf(g, c.training, c.frozen)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("rates (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func layerReading(g *onnx.Graph, parameter string) string {
+	for _, n := range g.Nodes {
+		for _, input := range n.Inputs {
+			if input == parameter {
+				return n.Name
+			}
+		}
+	}
+	return ""
+}
+
+func withAll(weights, biases []string, r trainer.Rates, but map[string]trainer.Rates) map[string]trainer.Rates {
+	all := map[string]trainer.Rates{}
+	for _, name := range append(append([]string{}, weights...), biases...) {
+		all[name] = r
+	}
+	for name, r := range but {
+		all[name] = r
+	}
+	return all
+}
+
+func tinyConfig() plan.Config {
+	return plan.Config{
+		Preprocessing: plan.Preprocessing{Resize: plan.Size{36, 36}, Crop: 32, Channels: "rgb", Mean: []float64{128}, Scale: 0.01},
+		Training: plan.Training{Loss: "softmax", Optimizer: "sgd", LearningRate: 0.01, Momentum: 0.9, Policy: plan.Policy{Policy: "fixed"},
+			Epochs: 1, BatchSize: 8, Seed: 1, Threads: 1},
+		Evaluation: plan.Evaluation{Metrics: []string{"accuracy", "loss"}},
+	}
+}
+
+func TestCheckModel(t *testing.T) {
+	base := tinynet(t, 2)
+	classes := []string{"a", "b"}
+	if err := CheckModel(base, tinyConfig(), classes); err != nil {
+		t.Fatalf("a network that can be trained: %v", err)
+	}
+	weights, _ := parameters(base)
+	last := layerReading(base, weights[len(weights)-1])
+	replaced := tinyConfig()
+	replaced.Model.Surgery = []plan.Step{{Replace: &plan.Layer{Name: last, Outputs: 3}}}
+	if err := CheckModel(base, replaced, []string{"a", "b", "c"}); err != nil {
+		t.Errorf("with another head: %v", err)
+	}
+	for name, change := range map[string]func(c *plan.Config){
+		"no such layer":     func(c *plan.Config) { c.Model.Surgery = []plan.Step{{CutAfter: "nowhere"}} },
+		"no such glob":      func(c *plan.Config) { c.Training.LRMult = plan.Factors{{Glob: "fc9*", Weight: 10, Bias: 10}} },
+		"no such glob, two": func(c *plan.Config) { c.Training.DecayMult = plan.Factors{{Glob: "fc9*"}} },
+		"three outputs":     func(c *plan.Config) { c.Model.Surgery = replaced.Model.Surgery },
+	} {
+		c := tinyConfig()
+		change(&c)
+		err := CheckModel(base, c, classes)
+		var input interface{ ExitCode() int }
+		var hinted interface{ Hint() string }
+		if !errors.As(err, &input) || input.ExitCode() != 2 || !errors.As(err, &hinted) || hinted.Hint() == "" {
+			t.Errorf("%s: %v is not an input error with a hint", name, err)
+		}
+	}
+}
+
+func TestPictureShapeAndNormalisation(t *testing.T) {
+	for _, c := range []struct {
+		p           plan.Preprocessing
+		shape       [3]int
+		mean, scale []float32
+	}{
+		{plan.Preprocessing{Resize: plan.Size{256}, Channels: "rgb", Scale: 1}, [3]int{3, 256, 256}, []float32{0, 0, 0}, []float32{1, 1, 1}},
+		{plan.Preprocessing{Resize: plan.Size{240, 320}, Channels: "grey", Scale: 0.5, Mean: []float64{7}}, [3]int{1, 240, 320}, []float32{7}, []float32{0.5}},
+		{plan.Preprocessing{Resize: plan.Size{256, 256}, Crop: 227, Channels: "bgr", Scale: 1, Mean: []float64{104, 117, 123}, Std: []float64{2, 4, 8}},
+			[3]int{3, 227, 227}, []float32{104, 117, 123}, []float32{0.5, 0.25, 0.125}},
+	} {
+		channels, height, width := pictureShape(c.p)
+		if got := [3]int{channels, height, width}; got != c.shape {
+			t.Errorf("%+v has the shape %v, want %v", c.p, got, c.shape)
+		}
+		mean, scale := normalisation(c.p)
+		if diff := cmp.Diff([][]float32{c.mean, c.scale}, [][]float32{mean, scale}); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.p, diff)
+		}
+	}
+}
+
+func TestProgressCountsInJobs(t *testing.T) {
+	got := planProgress(trainer.Progress{Epoch: 3, Epochs: 5, Step: 4, Steps: 10, TrainLoss: 0.5})
+	if want := (plan.Progress{Epoch: 2, Epochs: 5, Step: 24, Steps: 50, Loss: 0.5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	got = planProgress(trainer.Progress{Epoch: 3, Epochs: 5, Step: 10, Steps: 10, TrainLoss: math.NaN(), Evaluated: &trainer.EpochResult{}})
+	if want := (plan.Progress{Epoch: 3, Epochs: 5, Step: 30, Steps: 50}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestWhichFailuresArePermanent(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&trainer.DivergedError{}, true},
+		{fmt.Errorf("wrapped: %w", &trainer.JobError{Reason: "no"}), true},
+		{&globError{field: "training.lr_mult", glob: "x"}, true},
+		{&ort.LibraryError{Reason: "missing on this machine"}, false},
+		{artifacts.ErrUnavailable, false},
+		{errors.New("out of memory"), false},
+	} {
+		if got := failure(c.err); got.Permanent != c.want || got.Reason != c.err.Error() {
+			t.Errorf("%v is told as %+v", c.err, got)
+		}
+	}
+}
