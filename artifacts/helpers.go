@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,15 @@ func GetJSON(ctx context.Context, s Store, key string, v any) error {
 		return fmt.Errorf("%s in %s is damaged: %w", key, s, err)
 	}
 	return nil
+}
+
+// Exists reports whether there is an object.
+func Exists(ctx context.Context, s Store, key string) (bool, error) {
+	_, err := s.Stat(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // PutFile writes or replaces the object with the file's bytes and returns their

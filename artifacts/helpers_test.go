@@ -46,6 +46,22 @@ func TestJSONObjects(t *testing.T) {
 	}
 }
 
+func TestExists(t *testing.T) {
+	s := artifacts.Mem()
+	if there, err := artifacts.Exists(t.Context(), s, "a"); there || err != nil {
+		t.Errorf("Exists of nothing = %v, %v", there, err)
+	}
+	if err := s.Put(t.Context(), "a", strings.NewReader(""), 0); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := artifacts.Exists(t.Context(), s, "a"); !there || err != nil {
+		t.Errorf("Exists = %v, %v", there, err)
+	}
+	if _, err := artifacts.Exists(t.Context(), s, "../a"); !errors.Is(err, artifacts.ErrInvalidKey) {
+		t.Errorf("Exists of an invalid key = %v", err)
+	}
+}
+
 func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -213,12 +213,12 @@ func (d *Daemon) orInterrupted(ctx context.Context, end End, err error) (End, er
 
 // settled returns how a job ends that needs no attempt, or "".
 func (d *Daemon) settled(ctx context.Context, sweep, job string) (End, error) {
-	_, err := d.Store.Stat(ctx, plan.OutcomeKey(job))
-	if err == nil {
-		return Completed, nil
-	}
-	if !errors.Is(err, artifacts.ErrNotFound) {
+	done, err := artifacts.Exists(ctx, d.Store, plan.OutcomeKey(job))
+	if err != nil {
 		return Retry, err
+	}
+	if done {
+		return Completed, nil
 	}
 	var f plan.Failure
 	err = artifacts.GetJSON(ctx, d.Store, plan.FailureKey(job), &f)
@@ -228,7 +228,7 @@ func (d *Daemon) settled(ctx context.Context, sweep, job string) (End, error) {
 	if !errors.Is(err, artifacts.ErrNotFound) {
 		return Retry, err
 	}
-	canceled, err := d.canceled(ctx, sweep)
+	canceled, err := artifacts.Exists(ctx, d.Store, plan.CancelKey(sweep))
 	if err != nil {
 		return Retry, err
 	}
@@ -236,15 +236,6 @@ func (d *Daemon) settled(ctx context.Context, sweep, job string) (End, error) {
 		return Canceled, nil
 	}
 	return "", nil
-}
-
-// canceled looks for the sweep's durable mark.
-func (d *Daemon) canceled(ctx context.Context, sweep string) (bool, error) {
-	_, err := d.Store.Stat(ctx, plan.CancelKey(sweep))
-	if errors.Is(err, artifacts.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Stop tells all attempts to write a checkpoint and end as Interrupted, and

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
 )
 
@@ -173,7 +174,7 @@ func (d *Daemon) watchCancel(ctx context.Context, sweep string) (marked <-chan s
 				return
 			case <-tick.C:
 			}
-			canceled, err := d.canceled(ctx, sweep)
+			canceled, err := artifacts.Exists(ctx, d.Store, plan.CancelKey(sweep))
 			if err != nil && !errors.Is(err, context.Canceled) {
 				d.Log.Debug("cannot look for the cancel mark", "sweep", sweep, "error", err)
 			}
