@@ -121,13 +121,13 @@ func loadGolden(t testing.TB, name, file string) (golden, *onnx.Graph) {
 	return g, model
 }
 
-// numbered calls f with every float initializer and its number: 1, 2, ... in
+// numbered calls f with every weight and running statistic and its number: 1, 2, ... in
 // the order in which the nodes first use them.
 func numbered(g *onnx.Graph, f func(t *onnx.Tensor, number int)) {
 	seen := map[string]bool{}
 	for _, n := range g.Nodes {
 		for _, in := range n.Inputs {
-			if t := g.Initializer(in); t != nil && t.Type == onnx.Float && !seen[in] {
+			if t := g.Initializer(in); t != nil && t.Type == onnx.Float && len(t.Shape) > 0 && !seen[in] {
 				seen[in] = true
 				f(t, len(seen))
 			}
