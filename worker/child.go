@@ -69,7 +69,7 @@ func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) erro
 	j := &jobProcess{JobProcess: p, out: &eventWriter{w: out}}
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
-	if err != nil || json.Unmarshal(line, &j.order) != nil {
+	if err != nil || json.Unmarshal(line, &j.order) != nil || j.order.Job == "" {
 		return errors.New("no order came on the standard input; this command is for a worker daemon to start")
 	}
 	stop, done := j.listen(ctx, lines)

@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"orchestrator/artifacts"
+)
+
+// stuck is a store that does not answer until the context ends or it is let go.
+type stuck struct {
+	artifacts.Store
+	asked chan struct{}
+	free  chan struct{}
+}
+
+func (s *stuck) Get(ctx context.Context, key string) (io.ReadCloser, artifacts.Info, error) {
+	close(s.asked)
+	select {
+	case <-ctx.Done():
+		return nil, artifacts.Info{}, ctx.Err()
+	case <-s.free:
+		return nil, artifacts.Info{}, artifacts.ErrNotFound
+	}
+}
+
+// process is a RunJob in this process that hangs at its first look into the
+// store.
+type process struct {
+	stdin  *io.PipeWriter
+	events bytes.Buffer
+	store  *stuck
+	exited chan int
+	result chan error
+}
+
+func startProcess(t *testing.T, ctx context.Context) *process {
+	t.Helper()
+	in, stdin := io.Pipe()
+	p := &process{stdin: stdin, store: &stuck{asked: make(chan struct{}), free: make(chan struct{})}, exited: make(chan int, 1), result: make(chan error)}
+	go func() {
+		p.result <- RunJob(ctx, JobProcess{Store: p.store, CacheDir: t.TempDir(), Exit: func(code int) {
+			p.exited <- code
+			close(p.store.free)
+		}}, in, &p.events)
+	}()
+	p.send(t, `{"job":"job","attempt":1,"device":"cpu"}`)
+	<-p.store.asked
+	return p
+}
+
+func (p *process) send(t *testing.T, line string) {
+	t.Helper()
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) lastEvent(t *testing.T) event {
+	t.Helper()
+	var e event
+	for lines := bufio.NewScanner(&p.events); lines.Scan(); {
+		e = event{}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e
+}
+
+func TestProcessExitsWhenItsDaemonIsGone(t *testing.T) {
+	p := startProcess(t, t.Context())
+	p.stdin.Close()
+	if code := <-p.exited; code != exitOrphaned {
+		t.Errorf("exited with %d, want %d", code, exitOrphaned)
+	}
+	<-p.result
+}
+
+func TestProcessStopsWhilePreparing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	for name, stop := range map[string]func(p *process){
+		"told to":        func(p *process) { p.send(t, stopLine) },
+		"context cancel": func(*process) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startProcess(t, ctx)
+			stop(p)
+			if err := <-p.result; err != nil {
+				t.Errorf("an interruption is no error: %v", err)
+			}
+			if e := p.lastEvent(t); e.Kind != eventInterrupted {
+				t.Errorf("the last event is %+v", e)
+			}
+			p.stdin.Close()
+			select {
+			case code := <-p.exited:
+				t.Errorf("the end of stdin after the job's exits with %d", code)
+			default:
+			}
+		})
+	}
+}
+
+func TestProcessSaysWhyItFailed(t *testing.T) {
+	p := startProcess(t, t.Context())
+	close(p.store.free)
+	if err := <-p.result; !errors.Is(err, artifacts.ErrNotFound) {
+		t.Errorf("RunJob = %v", err)
+	}
+	if e := p.lastEvent(t); e.Kind != eventFailed || e.Permanent || !strings.Contains(e.Reason, "no such object") {
+		t.Errorf("the last event is %+v", e)
+	}
+	p.stdin.Close()
+}
+
+func TestProcessWithoutAnOrder(t *testing.T) {
+	for _, in := range []string{"", "\n", "stop\n", "{}\n"} {
+		var events bytes.Buffer
+		err := RunJob(t.Context(), JobProcess{Store: artifacts.Mem()}, strings.NewReader(in), &events)
+		if err == nil || events.Len() > 0 {
+			t.Errorf("with %q on its stdin: %v, %q", in, err, events.String())
+		}
+	}
+}
