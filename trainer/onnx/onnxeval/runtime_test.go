@@ -44,7 +44,7 @@ func TestAgreesWithONNXRuntime(t *testing.T) {
 // TestNetworksAgreeWithONNXRuntime stacks random layers on a picture.
 func TestNetworksAgreeWithONNXRuntime(t *testing.T) {
 	rt := openRuntime(t)
-	for seed := range uint64(20) {
+	for seed := range uint64(30) {
 		s := newSample(seed, "network")
 		x := s.x(2, 4, 9, 9)
 		for range 6 {
