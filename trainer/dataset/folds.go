@@ -1,0 +1,125 @@
+package dataset
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// FoldFiles is one explicit fold: indices into the samples of the data set.
+type FoldFiles struct {
+	Name        string
+	Train, Test []int
+}
+
+// ReadFolds reads explicit folds: the folders test* of dir, in natural order
+// (test2 before test10), each with a train.txt and a test.txt of lines of a file
+// name, a space and a label. Files are found by their names relative to the data
+// set, or by their base names where these are unique.
+func ReadFolds(dir string, ix *Index) ([]FoldFiles, error) {
+	names, err := foldNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	find := newFinder(ix)
+	var folds []FoldFiles
+	for _, name := range names {
+		f := FoldFiles{Name: name}
+		in := map[int]string{} // where a sample was seen in this fold
+		if f.Train, err = find.list(filepath.Join(dir, name, "train.txt"), in); err != nil {
+			return nil, err
+		}
+		if f.Test, err = find.list(filepath.Join(dir, name, "test.txt"), in); err != nil {
+			return nil, err
+		}
+		folds = append(folds, f)
+	}
+	return folds, nil
+}
+
+func foldNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, &Error{File: dir, Problem: "there is no such folder", hint: "a folder with test1/train.txt, test1/test.txt, test2/..."}
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), "test") {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return nil, &Error{File: dir, Problem: "there are no folds in it", hint: "a folder with test1/train.txt, test1/test.txt, test2/..."}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		x, errX := strconv.Atoi(strings.TrimPrefix(a, "test"))
+		y, errY := strconv.Atoi(strings.TrimPrefix(b, "test"))
+		if errX == nil && errY == nil && x != y {
+			return x - y
+		}
+		return strings.Compare(a, b)
+	})
+	return names, nil
+}
+
+// finder knows the samples of a data set by name.
+type finder struct {
+	ix     *Index
+	byFile map[string]int
+	byBase map[string][]int
+}
+
+func newFinder(ix *Index) *finder {
+	f := &finder{ix: ix, byFile: map[string]int{}, byBase: map[string][]int{}}
+	for i, s := range ix.Samples {
+		f.byFile[s.File] = i
+		f.byBase[path.Base(s.File)] = append(f.byBase[path.Base(s.File)], i)
+	}
+	return f
+}
+
+func (f *finder) find(name string) (int, bool) {
+	if i, ok := f.byFile[name]; ok {
+		return i, true
+	}
+	if same := f.byBase[path.Base(name)]; len(same) == 1 {
+		return same[0], true
+	}
+	return 0, false
+}
+
+// list reads one side of a fold.
+func (f *finder) list(file string, seen map[int]string) ([]int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &Error{File: file, Problem: "the fold's list is missing", hint: "each fold has a train.txt and a test.txt"}
+	}
+	entries, err := parseText(file, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, &Error{File: file, Problem: "the list is empty", hint: "a fold needs pictures to train and to test on"}
+	}
+	var out []int
+	for _, e := range entries {
+		i, ok := f.find(e.file)
+		if !ok {
+			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("the data set has no picture %s", e.file), hint: "dataset.path must hold all pictures that the folds name"}
+		}
+		if class := f.ix.Classes[f.ix.Samples[i].Label]; class != e.class {
+			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s is labelled %s here and %s in the data set", e.file, e.class, class), hint: "labels are class names as dataset inspect prints them"}
+		}
+		here := fmt.Sprintf("%s:%d", filepath.Base(file), e.line)
+		if old, twice := seen[i]; twice {
+			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s stands in %s already", e.file, old), hint: "a picture may stand once in a fold, in train.txt or in test.txt"}
+		}
+		seen[i] = here
+		out = append(out, i)
+	}
+	return out, nil
+}

@@ -1,0 +1,65 @@
+package dataset
+
+import "fmt"
+
+// Index lists the pictures of a data set and what was left out of it.
+type Index struct {
+	Root    string    `json:"-"` // folder that files are relative to
+	Classes []string  `json:"classes"`
+	Samples []Sample  `json:"samples"`
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+	Notes   []string  `json:"notes,omitempty"` // what Scan decided by itself
+}
+
+// Sample is one picture.
+type Sample struct {
+	File   string `json:"file"` // relative to the root, with slashes
+	Label  int    `json:"label"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"` // bytes
+	Width  int    `json:"width"`
+	Height int    `json:"height"` // both as stored, before the orientation is applied
+	Format string `json:"format"` // jpeg | png | gif | webp | bmp
+}
+
+// LeftOut is a file that was found but is not used.
+type LeftOut struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
+// Duplicates counts the pictures whose content an earlier one has.
+func (ix *Index) Duplicates() int {
+	seen, n := map[string]bool{}, 0
+	for _, s := range ix.Samples {
+		if seen[s.SHA256] {
+			n++
+		}
+		seen[s.SHA256] = true
+	}
+	return n
+}
+
+// Error is a data set that cannot be used as it is.
+type Error struct {
+	File    string // the picture, list or folder
+	Line    int    // of a list; 0 otherwise
+	Problem string
+	hint    string
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.File == "":
+		return e.Problem
+	case e.Line > 0:
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
+	}
+	return e.File + ": " + e.Problem
+}
+
+// Hint says what to try.
+func (e *Error) Hint() string { return e.hint }
+
+// ExitCode marks the error as bad input.
+func (e *Error) ExitCode() int { return 2 }
