@@ -1,0 +1,73 @@
+package compile
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"orchestrator/trainer/onnx"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the compiler writes now")
+
+// TestWrittenGraphs compares whole graphs, as text, with those in testdata: a
+// change of a lowering, which changes the bits that a job ends with, shows there.
+func TestWrittenGraphs(t *testing.T) {
+	frozen := options(2)
+	frozen.Rates = map[string]Rates{"conv1_w": {}, "conv1_b": {}}
+	cases := []struct {
+		name    string
+		compile func(*onnx.Graph, Options) (*Program, error)
+		model   *onnx.Graph
+		options Options
+	}{
+		{"train", Train, small(), options(2)},
+		{"train_frozen", Train, small(), frozen},
+		{"train_normalised", Train, normalised(), normalisedOptions(2)},
+		{"accumulate", Accumulate, small(), options(2)},
+		{"apply", Apply, small(), options(2)},
+		{"eval", Eval, small(), options(2)},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := must(c.compile(c.model, c.options))(t)
+			var got bytes.Buffer
+			if err := onnx.Dump(&got, p.Graph); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", c.name+".txt")
+			if *update {
+				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want) {
+				t.Errorf("%s differs from what is written now; look at `go test -update` and the difference:\n%s", path, got.Bytes())
+			}
+		})
+	}
+}
+
+// TestSameGraphEveryTime: compiling twice gives the same bytes.
+func TestSameGraphEveryTime(t *testing.T) {
+	var first []byte
+	for range 5 {
+		p := must(Train(normalised(), normalisedOptions(2)))(t)
+		data, err := onnx.Encode(p.Graph)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = data
+		}
+		if !bytes.Equal(data, first) {
+			t.Fatal("two compilations differ")
+		}
+	}
+}
