@@ -3,6 +3,7 @@ package queuetest
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -117,4 +118,24 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Flush makes the server forget everything.
+func (r *Redis) Flush() {
+	r.t.Helper()
+	c, err := net.DialTimeout("tcp", r.Options().Addr, time.Second)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		r.t.Fatal(err)
+	}
+	answer := make([]byte, len("+OK"))
+	if _, err := c.Write([]byte("FLUSHALL\r\n")); err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK" {
+		r.t.Fatalf("FLUSHALL answered %q: %v", answer, err)
+	}
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/queue"
+)
+
+func newDoctorCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check Redis, store, ONNX Runtime library, cache and disk",
+		Long: `Tries every part that the settings name and says what to do about those that do
+not work. Exits 1 when one fails. Redis is only checked when one is set, as run
+brings its own.` + "\n" + exitHelp,
+		Example: "  orchestrator doctor\n  orchestrator doctor --redis 127.0.0.1:6379 --output json",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), a) },
+	}
+}
+
+// finding is one line of the doctor's report.
+type finding struct {
+	Part   string `json:"part"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// minFree is how much room the doctor wants on the disks it writes to.
+const minFree = 1 << 30
+
+func runDoctor(ctx context.Context, a *app) error {
+	checks := []struct {
+		part  string
+		check func(context.Context) (string, error)
+	}{
+		{"library", a.checkLibrary},
+		{"store", a.checkStore},
+		{"redis", a.checkRedis},
+		{"cache", a.checkCache},
+		{"machine", func(context.Context) (string, error) {
+			return fmt.Sprintf("%d processors, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH), nil
+		}},
+	}
+	failed := 0
+	var findings []finding
+	for _, c := range checks {
+		detail, err := c.check(ctx)
+		f := finding{Part: c.part, OK: err == nil, Detail: detail}
+		if err != nil {
+			failed++
+			f.Detail = err.Error()
+			var hinted interface{ Hint() string }
+			if errors.As(err, &hinted) {
+				f.Hint = hinted.Hint()
+			}
+		}
+		findings = append(findings, f)
+	}
+	if err := printFindings(a, findings); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+	}
+	return nil
+}
+
+func printFindings(a *app, findings []finding) error {
+	if a.config.Output == "json" {
+		return printJSON(a.out, findings)
+	}
+	for _, f := range findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		fmt.Fprintf(a.out, "%s  %-8s %s\n", mark, f.Part, f.Detail)
+		if f.Hint != "" {
+			fmt.Fprintf(a.out, "                try: %s\n", f.Hint)
+		}
+	}
+	return nil
+}
+
+func (a *app) checkLibrary(context.Context) (string, error) {
+	rt, err := a.openRuntime()
+	if err != nil {
+		return "", err
+	}
+	defer rt.Close()
+	return fmt.Sprintf("ONNX Runtime %s, providers %s, %s", rt.Version(), strings.Join(rt.Providers(), " "), rt.Library()), nil
+}
+
+func (a *app) checkStore(ctx context.Context) (string, error) {
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := artifacts.Check(ctx, store); err != nil {
+		return "", err
+	}
+	return store.String() + ": wrote, read, refused a second create, deleted", nil
+}
+
+func (a *app) checkRedis(ctx context.Context) (string, error) {
+	if a.config.Redis == "" {
+		return "none set: run brings its own; submit and worker need --redis", nil
+	}
+	o, err := a.redisOptions()
+	if err != nil {
+		return "", err
+	}
+	q, err := queue.Open(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	defer q.Close()
+	info, err := q.Info(ctx)
+	if err != nil {
+		return "", err
+	}
+	detail := fmt.Sprintf("%s: Redis %s", o, info.Version)
+	if info.Eviction != "" && info.Eviction != "noeviction" {
+		detail += "; maxmemory-policy is " + info.Eviction + ", noeviction is safer"
+	}
+	return detail, nil
+}
+
+func (a *app) checkCache(context.Context) (string, error) {
+	dir := a.config.CacheDir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return "", fmt.Errorf("writing to the cache folder: %w", err)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return "", err
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return "", fmt.Errorf("asking for the free space of %s: %w", dir, err)
+	}
+	free := uint64(stat.Bavail) * uint64(stat.Bsize) //nolint:unconvert // the types differ between systems
+	if free < minFree {
+		return "", fmt.Errorf("%s has only %.1f GB free", dir, float64(free)/1e9)
+	}
+	return fmt.Sprintf("%s, %.1f GB free", dir, float64(free)/1e9), nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+)
+
+// addSetFlag lets any value of the sweep file be replaced for one call.
+func addSetFlag(cmd *cobra.Command, set *[]string) {
+	cmd.Flags().StringArrayVar(set, "set", nil, "replace a value of the sweep file: --set training.epochs=2 (repeatable)")
+}
+
+func newPlanCommand(a *app) *cobra.Command {
+	var set []string
+	cmd := &cobra.Command{
+		Use:   "plan SWEEP.yaml",
+		Short: "Dry run: trials, folds, jobs, and what is already in the store",
+		Long: `Does everything that run and submit do before they queue jobs: parses the file,
+decodes the pictures, makes the folds, compiles the networks. Runs and writes
+nothing.` + "\n" + exitHelp,
+		Example: "  orchestrator plan sweep.yaml\n  orchestrator plan sweep.yaml --set training.epochs=2 --output json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runPlan(cmd.Context(), a, args[0], set)
+		},
+	}
+	addSetFlag(cmd, &set)
+	return cmd
+}
+
+// planSummary is what `plan` prints.
+type planSummary struct {
+	Sweep    string        `json:"sweep"`
+	Pictures int           `json:"pictures"`
+	Classes  []string      `json:"classes"`
+	LeftOut  int           `json:"left_out"`
+	Trials   []plan.Trial  `json:"trials"`
+	Folds    []foldSummary `json:"folds"`
+	Jobs     int           `json:"jobs"`
+	Cached   int           `json:"cached"` // jobs with an outcome in the store
+	Epochs   int           `json:"epochs"` // still to be trained, over all jobs
+	Steps    int           `json:"steps"`  // likewise
+	// Majority is the accuracy of always answering the most frequent class of
+	// a fold's test pictures' training set, as mean over folds.
+	Majority float64 `json:"majority_accuracy"`
+}
+
+type foldSummary struct {
+	Name  string `json:"name"`
+	Train int    `json:"train"`
+	Test  int    `json:"test"`
+}
+
+func runPlan(ctx context.Context, a *app, file string, set []string) error {
+	p, err := a.prepare(ctx, file, set)
+	if err != nil {
+		return err
+	}
+	done, err := a.cachedJobs(ctx, p.plan)
+	if err != nil {
+		return err
+	}
+	s := summarizePlan(p, done)
+	if a.config.Output == "json" {
+		return printJSON(a.out, s)
+	}
+	return printPlan(a.out, s)
+}
+
+// cachedJobs says which jobs have an outcome in the store already. A folder
+// that does not exist yet is not made for it.
+func (a *app) cachedJobs(ctx context.Context, p *plan.Plan) (map[string]bool, error) {
+	done := map[string]bool{}
+	if !a.storeExists() {
+		return done, nil
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range p.Jobs {
+		ok, err := artifacts.Exists(ctx, store, plan.OutcomeKey(j.ID))
+		if err != nil {
+			return nil, err
+		}
+		done[j.ID] = ok
+	}
+	return done, nil
+}
+
+func summarizePlan(p *prepared, done map[string]bool) planSummary {
+	s := planSummary{
+		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
+		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan),
+	}
+	for _, f := range p.plan.Folds {
+		s.Folds = append(s.Folds, foldSummary{f.Name, len(f.Train), len(f.Test)})
+	}
+	for _, j := range p.plan.Jobs {
+		if done[j.ID] {
+			s.Cached++
+			continue
+		}
+		t := p.plan.Trials[j.Trial].Config.Training
+		s.Epochs += t.Epochs
+		s.Steps += t.Epochs * ((len(p.plan.Folds[j.Fold].Train) + t.BatchSize - 1) / t.BatchSize)
+	}
+	return s
+}
+
+// majority is the mean accuracy over folds of answering each test picture with
+// the most frequent class of the training pictures.
+func majority(p *plan.Plan) float64 {
+	sum := 0.0
+	for _, f := range p.Folds {
+		counts := make([]int, len(p.Data.Classes))
+		for _, i := range f.Train {
+			counts[p.Data.Labels[i]]++
+		}
+		best := 0
+		for c, n := range counts {
+			if n > counts[best] {
+				best = c
+			}
+		}
+		right := 0
+		for _, i := range f.Test {
+			if p.Data.Labels[i] == best {
+				right++
+			}
+		}
+		sum += float64(right) / float64(len(f.Test))
+	}
+	return sum / float64(len(p.Folds))
+}
+
+func printPlan(w io.Writer, s planSummary) error {
+	fmt.Fprintf(w, "Sweep %s\n", s.Sweep)
+	fmt.Fprintf(w, "  %d pictures in %d classes (%s); %d files left out\n", s.Pictures, len(s.Classes), strings.Join(s.Classes, ", "), s.LeftOut)
+	fmt.Fprintf(w, "  %d trials × %d folds = %d jobs, %d of them in the store already\n", len(s.Trials), len(s.Folds), s.Jobs, s.Cached)
+	fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
+	fmt.Fprintf(w, "  always answering the most frequent class: accuracy %.4f\n\n", s.Majority)
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "TRIAL\tPARAMETERS\n")
+	for _, trial := range s.Trials {
+		fmt.Fprintf(t, "%d\t%s\n", trial.Number, parametersText(trial.Parameters))
+	}
+	fmt.Fprintf(t, "\nFOLD\tTRAIN\tTEST\n")
+	for _, f := range s.Folds {
+		fmt.Fprintf(t, "%s\t%d\t%d\n", f.Name, f.Train, f.Test)
+	}
+	return t.Flush()
+}
+
+func parametersText(parameters map[string]any) string {
+	keys := make([]string, 0, len(parameters))
+	for k := range parameters {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%s=%v", k, parameters[k])
+	}
+	if len(parts) == 0 {
+		return "(none searched)"
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
+	"orchestrator/trainer/dataset"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/trainer/ort"
+)
+
+type predictOptions struct {
+	model string
+	sweep string
+	trial int
+}
+
+func newPredictCommand(a *app) *cobra.Command {
+	var o predictOptions
+	cmd := &cobra.Command{
+		Use:   "predict (--model FILE | --sweep SWEEP) PICTURE...",
+		Short: "Classify pictures with a trained network",
+		Long: `Classifies pictures with one model.onnx that a sweep exported, or with all folds'
+networks of a sweep's best trial, whose probabilities are averaged. The classes
+and the preprocessing are read from the model's metadata.` + "\n" + exitHelp,
+		Example: "  orchestrator predict --sweep latest photo.jpg\n  orchestrator predict --model model.onnx *.jpg --output json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runPredict(cmd.Context(), a, o, args)
+		},
+	}
+	cmd.Flags().StringVar(&o.model, "model", "", "an exported model.onnx")
+	cmd.Flags().StringVar(&o.sweep, "sweep", "", "a sweep: its best trial, or the one of --trial")
+	cmd.Flags().IntVar(&o.trial, "trial", -1, "a trial's number (default: the best)")
+	cmd.MarkFlagsMutuallyExclusive("model", "sweep")
+	cmd.MarkFlagsOneRequired("model", "sweep")
+	return cmd
+}
+
+// picturePrediction is the averaged answer for one picture.
+type picturePrediction struct {
+	File          string             `json:"file"`
+	Class         string             `json:"class"`
+	Probability   float64            `json:"probability"`
+	Probabilities map[string]float64 `json:"probabilities"`
+}
+
+func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string) error {
+	models, err := predictModels(ctx, a, o)
+	if err != nil {
+		return err
+	}
+	rt, err := a.openRuntime()
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	sums := make([]map[string]float64, len(pictures))
+	for i := range sums {
+		sums[i] = map[string]float64{}
+	}
+	for _, data := range models {
+		if err := addAnswers(ctx, sums, data, rt, pictures, 1/float64(len(models))); err != nil {
+			return err
+		}
+	}
+	return printPredictions(a, pictures, sums)
+}
+
+// addAnswers runs one network on all pictures and adds its probabilities, times
+// share, to sums.
+func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt *ort.Runtime, pictures []string, share float64) error {
+	g, err := onnximport.Read(model)
+	if err != nil {
+		return err
+	}
+	classes, geometry, err := modelMetadata(g)
+	if err != nil {
+		return err
+	}
+	data, err := dataset.Load(pictures, readPicture, geometry)
+	if err != nil {
+		return err
+	}
+	samples := make([]int, len(pictures))
+	for i := range samples {
+		samples[i] = i
+	}
+	answers, err := trainer.Evaluate(ctx, trainer.Evaluation{
+		Model: g, Classes: len(classes), Data: data, Samples: samples, Batch: predictBatch,
+	}, sessions{rt})
+	if err != nil {
+		return err
+	}
+	for _, p := range answers {
+		for c, x := range p.Probabilities {
+			sums[p.Sample][classes[c]] += share * float64(x)
+		}
+	}
+	return nil
+}
+
+// predictBatch is how many pictures run at a time.
+const predictBatch = 16
+
+// sessions fits ONNX Runtime to the trainer's interface.
+type sessions struct{ rt *ort.Runtime }
+
+func (s sessions) Open(g *onnx.Graph) (trainer.Session, error) { return s.rt.Open(g) }
+
+// modelMetadata reads what an exported model says of its classes and of the
+// preprocessing that it was trained with.
+func modelMetadata(g *onnx.Graph) (classes []string, geometry dataset.Geometry, err error) {
+	var p plan.Preprocessing
+	for key, into := range map[string]any{"classes": &classes, "preprocessing": &p} {
+		text, ok := g.Metadata[key]
+		if !ok {
+			return nil, geometry, usagef("give a model.onnx that a sweep exported", "the model's metadata have no %s", key)
+		}
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			return nil, geometry, usagef("give a model.onnx that a sweep exported", "the model's metadata: %s: %w", key, err)
+		}
+	}
+	return classes, dataset.Geometry{
+		Resize: p.Resize, Crop: p.Crop, Channels: p.Channels, Mean: p.Mean, Std: p.Std, Scale: p.Scale,
+	}, nil
+}
+
+// predictModels reads the encoded networks that take part.
+func predictModels(ctx context.Context, a *app, o predictOptions) ([][]byte, error) {
+	if o.model != "" {
+		data, err := os.ReadFile(o.model)
+		if err != nil {
+			return nil, usagef("give the path of a model.onnx", "reading the model: %w", err)
+		}
+		return [][]byte{data}, nil
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	results, err := a.loadResults(ctx, store, o.sweep)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := trialJobs(results, o.trial)
+	if err != nil {
+		return nil, err
+	}
+	var models [][]byte
+	for _, job := range jobs {
+		data, err := readObject(ctx, store, plan.ModelKey(job))
+		if err != nil {
+			return nil, err
+		}
+		models = append(models, data)
+	}
+	return models, nil
+}
+
+// trialJobs lists the completed jobs of a trial; -1 means the best one.
+func trialJobs(r *plan.Results, trial int) ([]string, error) {
+	if trial < 0 {
+		if r.Best == nil {
+			return nil, usagef("orchestrator status "+r.Sweep, "sweep %s has no completed trial yet", r.Sweep)
+		}
+		trial = r.Best.Trial
+	}
+	for _, t := range r.Trials {
+		if t.Trial != trial {
+			continue
+		}
+		var jobs []string
+		for _, f := range t.Folds {
+			if f.State == plan.Completed {
+				jobs = append(jobs, f.Job)
+			}
+		}
+		if len(jobs) > 0 {
+			return jobs, nil
+		}
+		return nil, usagef("orchestrator status "+r.Sweep, "no fold of trial %d is completed", trial)
+	}
+	return nil, usagef(fmt.Sprintf("trials are numbered 0 to %d", len(r.Trials)-1), "sweep %s has no trial %d", r.Sweep, trial)
+}
+
+func readObject(ctx context.Context, store artifacts.Store, key string) ([]byte, error) {
+	r, _, err := store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return data, nil
+}
+
+func readPicture(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("give the paths of pictures", "reading the picture: %w", err)
+	}
+	return data, nil
+}
+
+func printPredictions(a *app, pictures []string, sums []map[string]float64) error {
+	all := make([]picturePrediction, len(pictures))
+	for i, probabilities := range sums {
+		all[i] = picturePrediction{File: pictures[i], Probabilities: probabilities}
+		classes := make([]string, 0, len(probabilities))
+		for c := range probabilities {
+			classes = append(classes, c)
+		}
+		sort.Strings(classes)
+		for _, c := range classes {
+			if probabilities[c] > all[i].Probability {
+				all[i].Class, all[i].Probability = c, probabilities[c]
+			}
+		}
+	}
+	if a.config.Output == "json" {
+		enc := json.NewEncoder(a.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(all)
+	}
+	t := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "PICTURE\tCLASS\tPROBABILITY\n")
+	for _, p := range all {
+		fmt.Fprintf(t, "%s\t%s\t%.4f\n", filepath.Base(p.File), p.Class, p.Probability)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
+	"orchestrator/trainer/builtin"
+	"orchestrator/trainer/dataset"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/worker"
+)
+
+// prepared is a sweep file that has been checked against its data and its
+// networks, and is ready to be submitted.
+type prepared struct {
+	plan    *plan.Plan
+	index   *dataset.Index
+	uploads []scheduler.Upload
+}
+
+// prepare does all that can go wrong before anything is queued: it parses and
+// expands the file, decodes every picture, and compiles every network that a
+// trial uses. Nothing is written.
+func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared, error) {
+	sweep, err := parseSweep(file, set)
+	if err != nil {
+		return nil, err
+	}
+	in := func(field, path string) string { return resolve(sweep, file, field, path) }
+	index, folds, err := readData(ctx, sweep, in)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := packRef(ctx, index, sweep.Dataset.Path)
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{index: index, uploads: []scheduler.Upload{{Ref: pack, Open: openPack(ctx, index)}}}
+	bases := map[string]plan.Ref{}
+	models := map[string]*onnx.Graph{}
+	for _, name := range sweep.Bases() {
+		data, err := baseModel(name, in("model.base", name), len(index.Classes), sweep.Seed)
+		if err != nil {
+			return nil, err
+		}
+		if models[name], err = onnximport.Read(data); err != nil {
+			return nil, fmt.Errorf("model.base %s: %w", name, err)
+		}
+		digest := sha256.Sum256(data)
+		ref := plan.Ref{Name: name, Digest: hex.EncodeToString(digest[:]), Size: int64(len(data))}
+		ref.Key = plan.BaseKey(ref.Digest)
+		bases[name] = ref
+		p.uploads = append(p.uploads, scheduler.Upload{Ref: ref, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }})
+	}
+	labels := make([]int, len(index.Samples))
+	for i, s := range index.Samples {
+		labels[i] = s.Label
+	}
+	p.plan, err = plan.Expand(sweep, plan.Data{Pack: pack, Classes: index.Classes, Labels: labels}, folds, bases)
+	if err != nil {
+		return nil, err
+	}
+	return p, checkTrials(p.plan, models)
+}
+
+func parseSweep(file string, set []string) (*plan.Sweep, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("give the path of a sweep file; examples/quickstart.yaml is one", "reading the sweep: %w", err)
+	}
+	overrides := make([]plan.Override, len(set))
+	for i, text := range set {
+		if overrides[i], err = plan.ParseOverride(text); err != nil {
+			return nil, err
+		}
+	}
+	return plan.Parse(file, data, overrides...)
+}
+
+// readData scans the pictures and makes the folds.
+func readData(ctx context.Context, s *plan.Sweep, in func(field, path string) string) (*dataset.Index, []plan.Fold, error) {
+	index, err := dataset.Scan(ctx, dataset.Options{
+		Path: in("dataset.path", s.Dataset.Path), Root: in("dataset.root", s.Dataset.Root),
+		Include: s.Dataset.Include, Exclude: s.Dataset.Exclude, OnBad: s.Dataset.OnBad,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("dataset.path: %w", err)
+	}
+	if s.Dataset.Folds != "" {
+		files, err := dataset.ReadFolds(in("dataset.folds", s.Dataset.Folds), index)
+		if err != nil {
+			return nil, nil, fmt.Errorf("dataset.folds: %w", err)
+		}
+		folds := make([]plan.Fold, len(files))
+		for i, f := range files {
+			folds[i] = plan.Fold{Number: i, Name: f.Name, Train: f.Train, Test: f.Test}
+		}
+		return index, folds, nil
+	}
+	labels := make([]int, len(index.Samples))
+	for i, p := range index.Samples {
+		labels[i] = p.Label
+	}
+	folds, err := s.Folds(labels, index.Classes)
+	return index, folds, err
+}
+
+// resolve makes a path of the sweep file relative to the file's folder; one that
+// was given on the command line is relative to where the user is.
+func resolve(s *plan.Sweep, file, field, path string) string {
+	if path == "" || filepath.IsAbs(path) || s.Overridden(field) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file), path)
+}
+
+func packRef(ctx context.Context, index *dataset.Index, name string) (plan.Ref, error) {
+	digest, size, err := dataset.WritePack(ctx, index, io.Discard)
+	if err != nil {
+		return plan.Ref{}, err
+	}
+	return plan.Ref{Name: name, Digest: digest, Key: plan.PackKey(digest), Size: size}, nil
+}
+
+// openPack streams the pack without ever holding it: it is written afresh each
+// time it is opened, always with the same bytes.
+func openPack(ctx context.Context, index *dataset.Index) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() {
+			_, _, err := dataset.WritePack(ctx, index, w)
+			w.CloseWithError(err)
+		}()
+		return r, nil
+	}
+}
+
+// baseModel returns the encoded network behind model.base.
+func baseModel(name, path string, classes int, seed int64) ([]byte, error) {
+	if b, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		g, err := builtin.Model(b, classes, seed)
+		if err != nil {
+			return nil, fmt.Errorf("model.base: %w", err)
+		}
+		return onnx.Encode(g)
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usagef("paths are relative to the sweep file; networks that come with the program: builtin:"+strings.Join(builtin.Names(), ", builtin:"),
+			"model.base: there is no file %s", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model.base: %w", err)
+	}
+	return data, nil
+}
+
+// checkTrials compiles what the trials will train, so that a wrong layer name
+// or an operator without a gradient is found before anything is queued.
+func checkTrials(p *plan.Plan, models map[string]*onnx.Graph) error {
+	seen := map[string]bool{}
+	for _, t := range p.Trials {
+		key := fmt.Sprintf("%s %+v %+v", t.Base.Digest, t.Config.Model.Surgery, t.Config.Training)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		if err := worker.CheckModel(models[t.Config.Model.Base], t.Config, p.Data.Classes); err != nil {
+			return fmt.Errorf("trial %d, model %s: %w", t.Number, t.Config.Model.Base, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orchestrator/artifacts/artifactstest"
+	"orchestrator/scheduler/plan"
+	"orchestrator/scheduler/queue/queuetest"
+)
+
+// tinySweep trains long enough to be killed in the middle of a fold, and short
+// enough to be run many times.
+const tinySweep = `
+name: tiny
+dataset: {path: pictures}
+model: {base: "builtin:tinynet"}
+preprocessing: {resize: [36, 36], crop: 32, mirror: true, channels: rgb, mean: [128, 128, 128], scale: 0.01}
+training: {learning_rate: 0.01, momentum: 0.9, epochs: 12, batch_size: 8, threads: 1}
+cross_validation: {folds: 2}
+parameters:
+  training.learning_rate: {values: [0.01, 0.003]}
+`
+
+// cluster is Redis, MinIO and as many workers as a test starts.
+type cluster struct {
+	*workspace
+	redis *queuetest.Redis
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	redis := queuetest.StartRedis(t)
+	minio := artifactstest.StartMinIO(t)
+	w := newWorkspace(t,
+		"ORCHESTRATOR_REDIS="+redis.Options().Addr,
+		"ORCHESTRATOR_STORE=s3://orchestrator",
+		"ORCHESTRATOR_S3_ENDPOINT="+minio.Endpoint,
+		"ORCHESTRATOR_S3_ACCESS_KEY="+minio.AccessKey,
+		"ORCHESTRATOR_S3_SECRET_KEY="+minio.SecretKey,
+	)
+	return &cluster{w, redis}
+}
+
+func (w *workspace) tiny() string {
+	w.t.Helper()
+	w.run("dataset", "example", "pictures", "--pictures", "48", "--size", "36")
+	return w.write("tiny.yaml", tinySweep)
+}
+
+func (c *cluster) worker() *process {
+	c.t.Helper()
+	return c.start("worker", "--slots", "1", "--reconcile-every", "1s")
+}
+
+// undisturbed is what the tiny sweep ends with when nothing happens to it.
+func undisturbed(t *testing.T) map[string]string {
+	t.Helper()
+	w := newWorkspace(t)
+	file := w.tiny()
+	w.run("run", file)
+	want := figures(t, w.results())
+	if len(want) != 4 {
+		t.Fatalf("the tiny sweep has %d jobs, not 4", len(want))
+	}
+	return want
+}
+
+func (w *workspace) finish(limit time.Duration) *plan.Results {
+	w.t.Helper()
+	var r *plan.Results
+	eventually(w.t, limit, "the sweep is completed", func() bool {
+		r = w.results()
+		return r.State == plan.Completed
+	})
+	return r
+}
+
+// whileTraining waits until a job that is not over has a checkpoint.
+func (w *workspace) whileTraining() plan.FoldResult {
+	w.t.Helper()
+	var found plan.FoldResult
+	eventually(w.t, time.Minute, "a job is in the middle of its epochs", func() bool {
+		out := w.run("status", "--output", "json")
+		ok := false
+		eachFold(parseResults(w.t, out), func(_ plan.TrialResult, f plan.FoldResult) {
+			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 2 && f.Progress.Epoch < f.Progress.Epochs-3 {
+				found, ok = f, true
+			}
+		})
+		return ok
+	})
+	return found
+}
+
+func TestClusterEndsWithTheFiguresOfRun(t *testing.T) {
+	want := undisturbed(t)
+	c := newCluster(t)
+	file := c.tiny()
+	c.worker()
+	c.worker()
+	out := c.run("submit", "--watch", file)
+	if !strings.Contains(out, "±") {
+		t.Errorf("submit --watch ends without a table:\n%s", out)
+	}
+	if diff := cmp.Diff(want, figures(t, c.results())); diff != "" {
+		t.Errorf("through Redis and MinIO (-run +cluster):\n%s", diff)
+	}
+}
+
+func TestKilledDaemonLosesNothing(t *testing.T) {
+	want := undisturbed(t)
+	c := newCluster(t)
+	file := c.tiny()
+	first := c.worker()
+	c.run("submit", file)
+	killed := c.whileTraining()
+	first.signal(syscall.SIGKILL)
+	first.wait(10 * time.Second)
+	c.worker()
+	r := c.finish(3 * time.Minute)
+	if diff := cmp.Diff(want, figures(t, r)); diff != "" {
+		t.Errorf("after kill -9 of the daemon (-undisturbed +killed):\n%s", diff)
+	}
+	eachFold(r, func(_ plan.TrialResult, f plan.FoldResult) {
+		if f.Job == killed.Job && f.Attempts < 2 {
+			t.Errorf("the killed job has %d attempts: it was not killed in the middle", f.Attempts)
+		}
+	})
+}
+
+func TestKilledTrainerLosesNothing(t *testing.T) {
+	want := undisturbed(t)
+	c := newCluster(t)
+	file := c.tiny()
+	daemon := c.worker()
+	c.run("submit", file)
+	killed := c.whileTraining()
+	for _, pid := range children(t, daemon.cmd.Process.Pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := c.finish(3 * time.Minute)
+	if diff := cmp.Diff(want, figures(t, r)); diff != "" {
+		t.Errorf("after kill -9 of the trainer (-undisturbed +killed):\n%s", diff)
+	}
+	eachFold(r, func(_ plan.TrialResult, f plan.FoldResult) {
+		if f.Job == killed.Job && f.Attempts < 2 {
+			t.Errorf("the killed job has %d attempts: it was not killed in the middle", f.Attempts)
+		}
+	})
+}
+
+func TestDrainedDaemonHandsItsJobBack(t *testing.T) {
+	want := undisturbed(t)
+	c := newCluster(t)
+	file := c.tiny()
+	first := c.worker()
+	c.run("submit", file)
+	c.whileTraining()
+	first.signal(syscall.SIGTERM)
+	if code := first.wait(30 * time.Second); code != exitOK {
+		t.Errorf("a drained daemon exits with %d:\n%s", code, first.log.String())
+	}
+	c.worker()
+	if diff := cmp.Diff(want, figures(t, c.finish(2*time.Minute))); diff != "" {
+		t.Errorf("after SIGTERM (-undisturbed +drained):\n%s", diff)
+	}
+}
+
+func TestFlushedRedisLosesNoOutcome(t *testing.T) {
+	want := undisturbed(t)
+	c := newCluster(t)
+	file := c.tiny()
+	first := c.worker()
+	c.run("submit", file)
+	var before map[string]int
+	eventually(t, time.Minute, "a job is completed and another runs", func() bool {
+		before = map[string]int{}
+		eachFold(c.results(), func(_ plan.TrialResult, f plan.FoldResult) {
+			if f.State == plan.Completed {
+				before[f.Job] = f.Attempts
+			}
+		})
+		return len(before) > 0 && len(before) < 4
+	})
+	first.signal(syscall.SIGKILL)
+	first.wait(10 * time.Second)
+	c.redis.Flush()
+	c.run("resume", "latest")
+	c.worker()
+	r := c.finish(2 * time.Minute)
+	if diff := cmp.Diff(want, figures(t, r)); diff != "" {
+		t.Errorf("after FLUSHALL (-undisturbed +flushed):\n%s", diff)
+	}
+	eachFold(r, func(_ plan.TrialResult, f plan.FoldResult) {
+		if n, done := before[f.Job]; done && f.Attempts != n {
+			t.Errorf("job %s had its outcome after %d attempts and was trained again: %d", f.Job, n, f.Attempts)
+		}
+	})
+}
+
+// children lists the living child processes of a process.
+func children(t *testing.T, parent int) []int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []int
+	for _, s := range stats {
+		text, err := os.ReadFile(s)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// pid (name) state ppid ...; the name may hold spaces and brackets.
+		_, rest, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) && fields[0] != "Z" {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(s)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, pid)
+		}
+	}
+	return found
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
+	"orchestrator/scheduler/queue"
+)
+
+type runOptions struct {
+	set   []string
+	slots int
+}
+
+func newRunCommand(a *app) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run SWEEP.yaml",
+		Short: "Run a sweep on this machine, with nothing else installed",
+		Long: `Does what submit and worker do, in one process tree with a queue of its own, and
+prints the results. Ctrl-C checkpoints; the same command goes on from there. What
+is in the store already is not trained again.` + "\n" + exitHelp,
+		Example: "  orchestrator run examples/quickstart.yaml\n  orchestrator run sweep.yaml --set training.epochs=2 --output json",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRun(cmd.Context(), a, args[0], o) },
+	}
+	addSetFlag(cmd, &o.set)
+	cmd.Flags().IntVar(&o.slots, "slots", 0, "jobs at a time (default: processors / training.threads)")
+	return cmd
+}
+
+func runRun(ctx context.Context, a *app, file string, o runOptions) error {
+	if o.slots < 0 {
+		return usagef("--slots 1", "%d slots cannot run anything", o.slots)
+	}
+	rt, err := a.openRuntime() // before a minute is spent on decoding pictures
+	if err != nil {
+		return err
+	}
+	rt.Close()
+	p, err := a.prepare(ctx, file, o.set)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	if o.slots == 0 {
+		o.slots = defaultSlots(p.plan.Trials[0].Config.Training.Threads)
+	}
+	r, err := a.runEmbedded(ctx, store, p, o.slots)
+	if err != nil {
+		return err
+	}
+	if err := a.printResults(r); err != nil {
+		return err
+	}
+	return sweepError(r)
+}
+
+// runEmbedded brings a sweep to its end with a queue inside this process. When
+// ctx ends it drains first.
+func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots int) (*plan.Results, error) {
+	server, err := queue.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	q, err := queue.Open(ctx, server.Options())
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	unpublish, err := a.publishEmbedded(server.Options())
+	if err != nil {
+		return nil, err
+	}
+	defer unpublish()
+
+	s := a.newScheduler(store, q)
+	if _, err := s.Submit(ctx, p.plan, p.uploads); err != nil {
+		return nil, err
+	}
+	if _, err := s.Resume(ctx, p.plan.ID); err != nil { // run again after a cancel means go on
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return a.follow(ctx, s, p.plan.ID, func(ctx context.Context) error {
+		return a.serve(ctx, q, store, slots, log)
+	})
+}
+
+// follow shows a sweep until it is over, while work runs beside it.
+func (a *app) follow(ctx context.Context, s *scheduler.Scheduler, sweep string, work func(context.Context) error) (*plan.Results, error) {
+	ctx, finish := context.WithCancel(ctx)
+	defer finish()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return work(ctx) })
+	d := newDisplay(a.progressOut())
+	var results *plan.Results
+	group.Go(func() error {
+		defer finish()
+		defer d.close()
+		var err error
+		results, err = s.Wait(ctx, sweep, d.update)
+		return err
+	})
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintf(a.err, "Interrupted; what was done is kept. The same command goes on from here.\n")
+		return nil, errInterrupted
+	}
+	return results, err
+}
+
+// progressOut is where progress goes: to standard error where standard output
+// is for a program.
+func (a *app) progressOut() *os.File {
+	if f, ok := a.err.(*os.File); ok {
+		return f
+	}
+	return os.Stderr
+}

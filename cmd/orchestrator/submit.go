@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/scheduler"
+)
+
+type submitOptions struct {
+	set   []string
+	watch bool
+}
+
+func newSubmitCommand(a *app) *cobra.Command {
+	var o submitOptions
+	cmd := &cobra.Command{
+		Use:   "submit SWEEP.yaml",
+		Short: "Queue a sweep for the workers",
+		Long: `Checks the sweep as plan does, brings its data and networks to the store unless
+they are there, and enqueues its jobs. Submitting the same sweep again is safe:
+it has the same id, and nothing is trained twice. With --watch it follows the
+sweep and ends by printing its results.` + "\n" + exitHelp,
+		Example: "  orchestrator submit sweep.yaml\n  orchestrator submit sweep.yaml --watch",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runSubmit(cmd.Context(), a, args[0], o) },
+	}
+	addSetFlag(cmd, &o.set)
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "follow the sweep and print its results")
+	return cmd
+}
+
+func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error {
+	q, err := a.needQueue(ctx)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	p, err := a.prepare(ctx, file, o.set)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	s := a.newScheduler(store, q)
+	submitted, err := s.Submit(ctx, p.plan, p.uploads)
+	if err != nil {
+		return err
+	}
+	if !o.watch {
+		return a.printSubmitted(submitted)
+	}
+	return a.watchToEnd(ctx, s, p.plan.ID)
+}
+
+func (a *app) printSubmitted(s *scheduler.Submitted) error {
+	if a.config.Output == "json" {
+		return printJSON(a.out, s)
+	}
+	_, err := fmt.Fprintf(a.out, "%s: %d jobs, %d completed already, %d enqueued now\n", s.Sweep, s.Jobs, s.Completed, s.Enqueued)
+	return err
+}
+
+// watchToEnd follows a sweep that workers run, then prints its results. It
+// reconciles as well, so that a queue that forgets loses nothing.
+func (a *app) watchToEnd(ctx context.Context, s *scheduler.Scheduler, sweep string) error {
+	r, err := a.follow(ctx, s, sweep, func(ctx context.Context) error {
+		if err := s.ReconcileLoop(ctx, reconcileEvery); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.printResults(r); err != nil {
+		return err
+	}
+	return sweepError(r)
+}

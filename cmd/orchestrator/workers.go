@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/queue"
+	"orchestrator/worker"
+)
+
+// trainerProcess is the hidden command that a daemon starts for each job.
+const trainerProcess = "trainer-process"
+
+// retryAfter is how long a job rests after an attempt that crashed.
+const retryAfter = 2 * time.Second
+
+// drainLimit bounds the checkpoints of a drain.
+const drainLimit = 10 * time.Minute
+
+// reconcileEvery is how often a watching command looks after its sweep.
+const reconcileEvery = 10 * time.Second
+
+type workerOptions struct {
+	slots     int
+	reconcile time.Duration
+}
+
+func newWorkerCommand(a *app) *cobra.Command {
+	var o workerOptions
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Run jobs from the queue until told to stop",
+		Long: `Takes jobs from Redis and trains them, one per slot, each in a process of its own.
+SIGTERM or Ctrl-C drains: every job writes a checkpoint and goes back to the
+queue, without counting as failed. A second signal ends at once; the jobs then go
+on from their last checkpoints elsewhere.
+
+Every worker also reconciles: it enqueues again what a lost Redis has forgotten.` + "\n" + exitHelp,
+		Example: "  orchestrator worker --slots 2\n  orchestrator worker --redis redis.example:6379 --store s3://orchestrator",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a, o) },
+	}
+	cmd.Flags().IntVar(&o.slots, "slots", 1, "jobs at a time; each takes training.threads processors")
+	cmd.Flags().DurationVar(&o.reconcile, "reconcile-every", time.Minute, "how often to look for jobs that no queue knows of")
+	return cmd
+}
+
+func runWorker(ctx context.Context, a *app, o workerOptions) error {
+	if o.slots < 1 {
+		return usagef("--slots 1", "a worker needs at least one slot, not %d", o.slots)
+	}
+	log, err := a.config.logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	q, err := a.needQueue(ctx)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	rt, err := a.openRuntime() // an unusable library is found here, not in every job
+	if err != nil {
+		return err
+	}
+	log.Info("worker ready", "queue", q.String(), "store", store.String(), "slots", o.slots, "onnxruntime", rt.Version())
+	rt.Close()
+	s := a.newScheduler(store, q)
+	s.Log = log
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := s.ReconcileLoop(ctx, o.reconcile); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error { return a.serve(ctx, q, store, o.slots, log) })
+	return group.Wait()
+}
+
+// serve runs a daemon's slots until ctx ends, and then drains them.
+func (a *app) serve(ctx context.Context, q *queue.Queue, store artifacts.Store, slots int, log *slog.Logger) error {
+	command, err := a.trainerCommand()
+	if err != nil {
+		return err
+	}
+	daemon := worker.New(worker.Options{
+		Store: store, Slots: cpuSlots(slots), Command: command, Board: q, Log: log,
+	})
+	err = q.Serve(ctx, queue.ServeOptions{
+		Devices: []string{"cpu", "any"}, Concurrency: slots, Log: log,
+		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
+		Handler: func(ctx context.Context, t queue.Task) queue.Result {
+			end, err := daemon.Do(ctx, t.Sweep, t.Job)
+			return queueResult(end, err)
+		},
+	})
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	return errors.Join(err, daemon.Drain(limit))
+}
+
+func cpuSlots(n int) []worker.Slot {
+	slots := make([]worker.Slot, n)
+	for i := range slots {
+		slots[i] = worker.Slot{Device: "cpu"}
+	}
+	return slots
+}
+
+// queueResult tells the queue how an attempt ended.
+func queueResult(end worker.End, err error) queue.Result {
+	r := queue.Result{Detail: string(end)}
+	if err != nil {
+		r.Detail = err.Error()
+	}
+	switch end {
+	case worker.Completed, worker.Canceled:
+		r.End = queue.Done
+	case worker.Interrupted:
+		r.End = queue.Interrupted
+	case worker.Failed:
+		r.End = queue.Permanent
+	default:
+		r.End, r.After = queue.Retry, retryAfter
+	}
+	return r
+}
+
+// trainerCommand starts this program again as a trainer process. Settings and
+// secrets go by the environment, as arguments show in process lists.
+func (a *app) trainerCommand() (func(context.Context) *exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program to start trainers with: %w", err)
+	}
+	env := append(os.Environ(), a.config.environ()...)
+	return func(ctx context.Context) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, self, trainerProcess)
+		cmd.Env = env
+		return cmd
+	}, nil
+}
+
+// environ writes the settings as environment variables, for child processes.
+func (c *config) environ() []string {
+	values := map[string]string{
+		"store": c.Store, "cache_dir": c.CacheDir, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
+		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle),
+		"s3.access_key": c.S3.AccessKey, "s3.secret_key": c.S3.SecretKey, "s3.session_token": c.S3.SessionToken,
+	}
+	var env []string
+	for _, s := range settings {
+		if v, ok := values[s.key]; ok && v != "" {
+			env = append(env, envName(s.key)+"="+v)
+		}
+	}
+	return env
+}
+
+func newTrainerProcessCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:    trainerProcess,
+		Short:  "Run one job for a worker daemon (started by it, not by people)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := a.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return worker.RunJob(cmd.Context(), worker.JobProcess{
+				Store: store, CacheDir: a.config.CacheDir, Library: a.config.Library, Versions: jobVersions(),
+			}, a.in, a.out)
+		},
+	}
+}
+
+// jobVersions go into every outcome.
+func jobVersions() map[string]string {
+	v := currentVersion()
+	program := v.Version
+	if v.Revision != "" {
+		program = strings.Join([]string{v.Version, v.Revision}, " ")
+	}
+	return map[string]string{"orchestrator": program, "engine": v.Engine, "go": v.Go}
+}
+
+// defaultSlots is how many jobs of a sweep fit on this machine at a time.
+func defaultSlots(threads int) int { return max(1, runtime.NumCPU()/max(1, threads)) }
