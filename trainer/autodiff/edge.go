@@ -68,10 +68,13 @@ func (e *edge) Above(a onnx.Value, x float64) onnx.Value {
 	return e.Op("Greater", nil, a, e.Scalar(x))
 }
 
-// Mask is 1 where a and b are equal and 0 elsewhere.
-func (e *edge) Mask(a, b onnx.Value) onnx.Value {
-	return e.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, e.Op("Equal", nil, a, b))
+// Truth is 1 where cond holds and 0 elsewhere.
+func (e *edge) Truth(cond onnx.Value) onnx.Value {
+	return e.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, cond)
 }
+
+// Mask is 1 where a and b are equal and 0 elsewhere.
+func (e *edge) Mask(a, b onnx.Value) onnx.Value { return e.Truth(e.Op("Equal", nil, a, b)) }
 
 // Reshape gives a another shape of as many elements.
 func (e *edge) Reshape(a onnx.Value, shape ...int) onnx.Value { return reshape(e.Builder, a, shape...) }
