@@ -9,6 +9,7 @@ import (
 
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
+	"orchestrator/trainer/onnx/onnximport"
 )
 
 func parameters(g *onnx.Graph) int {
@@ -21,13 +22,20 @@ func parameters(g *onnx.Graph) int {
 	return n
 }
 
+// drawn keeps the networks of earlier tests: CaffeNet takes a second to draw.
+var drawn = map[string]*onnx.Graph{}
+
 func model(t *testing.T, name string, outputs int) *onnx.Graph {
 	t.Helper()
-	g, err := Model(name, outputs, 1)
-	if err != nil {
-		t.Fatal(err)
+	key := fmt.Sprint(name, outputs)
+	if drawn[key] == nil {
+		g, err := Model(name, outputs, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn[key] = g
 	}
-	return g
+	return drawn[key]
 }
 
 func TestParameterCounts(t *testing.T) {
@@ -40,9 +48,6 @@ func TestParameterCounts(t *testing.T) {
 		{"smallnet", 2, 60_642},
 		{"tinynet", 2, 1_810},
 	} {
-		if testing.Short() && c.outputs == 1000 {
-			continue // its weights take a second to draw
-		}
 		if got := parameters(model(t, c.name, c.outputs)); got != c.want {
 			t.Errorf("%s with %d outputs has %d parameters, want %d", c.name, c.outputs, got, c.want)
 		}
@@ -81,6 +86,33 @@ func TestCaffeNetShapes(t *testing.T) {
 	want := "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 relu5 pool5 flatten fc6 relu6 drop6 fc7 relu7 drop7 fc8 prob"
 	if got := strings.Join(order, " "); got != want {
 		t.Errorf("layers %s\nwant   %s", got, want)
+	}
+}
+
+// TestImport: a network survives the way through a file with its parameters,
+// layer names and constants.
+func TestImport(t *testing.T) {
+	for _, name := range Names() {
+		g := model(t, name, 2)
+		data, err := onnx.Encode(g)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		back, err := onnximport.Read(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, want := parameters(back), parameters(g); got != want {
+			t.Errorf("%s came back with %d parameters, had %d", name, got, want)
+		}
+		for i, n := range g.Nodes {
+			if back.Nodes[i].Name != n.Name || back.Nodes[i].Op != n.Op {
+				t.Errorf("%s: layer %s %s came back as %s %s", name, n.Op, n.Name, back.Nodes[i].Op, back.Nodes[i].Name)
+			}
+		}
+		if !slices.Equal(back.Outputs[0].Shape, []int{onnx.Batch, 2}) {
+			t.Errorf("%s came back with output %v", name, back.Outputs[0])
+		}
 	}
 }
 

@@ -3,12 +3,12 @@ package onnxeval
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // withoutRuntime are operators that no graph of the program holds: the importer
@@ -19,7 +19,7 @@ var withoutRuntime = []string{"CastLike", "Gelu", "IsNaN", "TopK"}
 // ONNX Runtime in float32 and compares: the definition here is the one that the
 // library executes.
 func TestAgreesWithONNXRuntime(t *testing.T) {
-	rt := openRuntime(t)
+	rt := orttest.New(t, 1)
 	for _, op := range slices.Sorted(maps.Keys(table)) {
 		if slices.Contains(withoutRuntime, op) {
 			continue
@@ -43,7 +43,7 @@ func TestAgreesWithONNXRuntime(t *testing.T) {
 
 // TestNetworksAgreeWithONNXRuntime stacks random layers on a picture.
 func TestNetworksAgreeWithONNXRuntime(t *testing.T) {
-	rt := openRuntime(t)
+	rt := orttest.New(t, 1)
 	for seed := range uint64(30) {
 		s := newSample(seed, "network")
 		x := s.x(2, 4, 9, 9)
@@ -125,17 +125,4 @@ func describe(g *onnx.Graph) string {
 		text += fmt.Sprint(in.Shape)
 	}
 	return text
-}
-
-func openRuntime(t *testing.T) *ort.Runtime {
-	t.Helper()
-	rt, err := ort.New(ort.Options{Threads: 1})
-	if err != nil && os.Getenv("CI") != "true" {
-		t.Skipf("the ONNX Runtime library is not there: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rt.Close() })
-	return rt
 }
