@@ -1,19 +1,26 @@
 package artifacts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // exactReader passes on r's bytes and fails with ErrSize, before the last of
 // them has been handed out, unless there are exactly size. So a consumer that
 // counts on size bytes never has a complete but wrong object in hand.
+//
+// An HTTP client may go on reading a request's body after it has returned the
+// answer; close keeps it from the caller's reader then.
 type exactReader struct {
 	ctx  context.Context
 	r    io.Reader
 	size int64
+
+	mu   sync.Mutex
 	read int64
 	err  error // sticky; ErrSize, the context's error or the source's
 }
@@ -23,6 +30,8 @@ func newExactReader(ctx context.Context, r io.Reader, size int64) *exactReader {
 }
 
 func (x *exactReader) Read(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.err == nil {
 		x.err = x.ctx.Err()
 	}
@@ -47,6 +56,15 @@ func (x *exactReader) Read(p []byte) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// close ends the use of r and returns the error that a read met, or nil.
+func (x *exactReader) close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	err := x.err
+	x.err = cmp.Or(x.err, io.ErrClosedPipe)
+	return err
 }
 
 // atEnd returns io.EOF if r has no more bytes.
@@ -82,6 +100,8 @@ func (w *rewinder) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekStart {
 		return 0, errors.New("only a rewind is supported")
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.err != nil {
 		return 0, w.err
 	}

@@ -231,8 +231,8 @@ func (s *s3Store) write(ctx context.Context, key string, r io.Reader, size int64
 	opts.DisableMultipart = true
 	opts.ContentType = "application/octet-stream"
 	_, err := s.core.Client.PutObject(ctx, s.bucket, s.full(key), rewindable(src, r), size, opts)
-	if src.err != nil {
-		return src.err
+	if broken := src.close(); broken != nil {
+		return broken
 	}
 	return fromS3(err)
 }

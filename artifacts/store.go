@@ -66,7 +66,7 @@ type Store interface {
 	// live until the reader is closed.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
 	// Put writes or replaces an object of exactly size bytes; ErrSize if r
-	// holds more or fewer. r is not closed.
+	// holds more or fewer. r is not closed, and not read after the return.
 	Put(ctx context.Context, key string, r io.Reader, size int64) error
 	// Create writes an object that must not exist; ErrExists otherwise.
 	Create(ctx context.Context, key string, r io.Reader, size int64) error

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
+	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
 )
@@ -35,5 +37,18 @@ func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, er
 	if err != nil {
 		return inputs{}, fmt.Errorf("base model %s: %w", spec.Base.Name, err)
 	}
-	return inputs{base: base}, nil
+	pixels, err := j.openPixels(ctx, pack, spec)
+	if err != nil {
+		return inputs{}, fmt.Errorf("data set %s: %w", spec.Pack.Name, err)
+	}
+	return inputs{base: base, data: pixels, close: func() { _ = pixels.Close() }}, nil // only memory is given back
+}
+
+func (j *jobProcess) openPixels(ctx context.Context, path string, spec plan.Spec) (*dataset.Pixels, error) {
+	pack, err := dataset.OpenPack(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = pack.Close() }() // it was only read
+	return dataset.OpenPixels(ctx, pack, geometry(spec.Config.Preprocessing), spec.Pack.Digest, j.CacheDir, runtime.NumCPU())
 }

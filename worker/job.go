@@ -9,6 +9,7 @@ import (
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
 	"orchestrator/trainer/compile"
+	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/surgery"
 )
@@ -154,13 +155,21 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 	if err != nil {
 		return err
 	}
+	none, err := dataset.Load(nil, nil, geometry(c.Preprocessing))
+	if err != nil {
+		return fmt.Errorf("preprocessing: %w", err)
+	}
 	o := compile.Options{
 		Batch: 1, Classes: len(classes),
 		Loss: c.Training.Loss, Optimizer: c.Training.Optimizer,
 		Momentum: c.Training.Momentum, Decay: c.Training.WeightDecay, Rates: rates,
 	}
-	o.Channels, o.Height, o.Width = pictureShape(c.Preprocessing)
-	o.Mean, o.Scale = normalisation(c.Preprocessing)
+	var crop int
+	o.Channels, o.Height, o.Width, crop = none.Geometry()
+	if crop > 0 {
+		o.Height, o.Width = crop, crop
+	}
+	o.Mean, o.Scale = none.Normalisation()
 	if _, err := compile.Train(model, o); err != nil {
 		return err
 	}
@@ -168,45 +177,9 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 	return err
 }
 
-// pictureShape is what the network sees.
-func pictureShape(p plan.Preprocessing) (channels, height, width int) {
-	channels = 3
-	if p.Channels == "grey" {
-		channels = 1
-	}
-	if p.Crop > 0 {
-		return channels, p.Crop, p.Crop
-	}
-	height, width = resized(p.Resize)
-	return channels, height, width
-}
-
-// resized is the size after resizing; a single number means a square.
-func resized(size plan.Size) (height, width int) {
-	if len(size) == 1 {
-		return size[0], size[0]
-	}
-	return size[0], size[1]
-}
-
-// normalisation turns (x - mean) * scale / std into (x - mean) * scale. One mean
-// or std stands for all channels.
-func normalisation(p plan.Preprocessing) (mean, scale []float32) {
-	channels, _, _ := pictureShape(p)
-	pick := func(list []float64, c int, otherwise float64) float64 {
-		switch len(list) {
-		case 0:
-			return otherwise
-		case 1:
-			return list[0]
-		}
-		return list[c]
-	}
-	for c := range channels {
-		mean = append(mean, float32(pick(p.Mean, c, 0)))
-		scale = append(scale, float32(p.Scale/pick(p.Std, c, 1)))
-	}
-	return mean, scale
+// geometry is how pictures become arrays.
+func geometry(p plan.Preprocessing) dataset.Geometry {
+	return dataset.Geometry{Resize: p.Resize, Crop: p.Crop, Channels: p.Channels, Mean: p.Mean, Std: p.Std, Scale: p.Scale}
 }
 
 // planEpoch is a line of history in the words of the outcome, with the scores

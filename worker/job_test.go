@@ -121,7 +121,7 @@ func withAll(weights, biases []string, r trainer.Rates, but map[string]trainer.R
 
 func tinyConfig() plan.Config {
 	return plan.Config{
-		Preprocessing: plan.Preprocessing{Resize: plan.Size{36, 36}, Crop: 32, Channels: "rgb", Mean: []float64{128}, Scale: 0.01},
+		Preprocessing: plan.Preprocessing{Resize: plan.Size{36, 36}, Crop: 32, Channels: "rgb", Mean: []float64{128, 128, 128}, Scale: 0.01},
 		Training: plan.Training{Loss: "softmax", Optimizer: "sgd", LearningRate: 0.01, Momentum: 0.9, Policy: plan.Policy{Policy: "fixed"},
 			Epochs: 1, BatchSize: 8, Seed: 1, Threads: 1},
 		Evaluation: plan.Evaluation{Metrics: []string{"accuracy", "loss"}},
@@ -143,6 +143,7 @@ func TestCheckModel(t *testing.T) {
 	}
 	for name, change := range map[string]func(c *plan.Config){
 		"no such layer":     func(c *plan.Config) { c.Model.Surgery = []plan.Step{{CutAfter: "nowhere"}} },
+		"crop too large":    func(c *plan.Config) { c.Preprocessing.Crop = 40 },
 		"no such glob":      func(c *plan.Config) { c.Training.LRMult = plan.Factors{{Glob: "fc9*", Weight: 10, Bias: 10}} },
 		"no such glob, two": func(c *plan.Config) { c.Training.DecayMult = plan.Factors{{Glob: "fc9*"}} },
 		"three outputs":     func(c *plan.Config) { c.Model.Surgery = replaced.Model.Surgery },
@@ -154,28 +155,6 @@ func TestCheckModel(t *testing.T) {
 		var hinted interface{ Hint() string }
 		if !errors.As(err, &input) || input.ExitCode() != 2 || !errors.As(err, &hinted) || hinted.Hint() == "" {
 			t.Errorf("%s: %v is not an input error with a hint", name, err)
-		}
-	}
-}
-
-func TestPictureShapeAndNormalisation(t *testing.T) {
-	for _, c := range []struct {
-		p           plan.Preprocessing
-		shape       [3]int
-		mean, scale []float32
-	}{
-		{plan.Preprocessing{Resize: plan.Size{256}, Channels: "rgb", Scale: 1}, [3]int{3, 256, 256}, []float32{0, 0, 0}, []float32{1, 1, 1}},
-		{plan.Preprocessing{Resize: plan.Size{240, 320}, Channels: "grey", Scale: 0.5, Mean: []float64{7}}, [3]int{1, 240, 320}, []float32{7}, []float32{0.5}},
-		{plan.Preprocessing{Resize: plan.Size{256, 256}, Crop: 227, Channels: "bgr", Scale: 1, Mean: []float64{104, 117, 123}, Std: []float64{2, 4, 8}},
-			[3]int{3, 227, 227}, []float32{104, 117, 123}, []float32{0.5, 0.25, 0.125}},
-	} {
-		channels, height, width := pictureShape(c.p)
-		if got := [3]int{channels, height, width}; got != c.shape {
-			t.Errorf("%+v has the shape %v, want %v", c.p, got, c.shape)
-		}
-		mean, scale := normalisation(c.p)
-		if diff := cmp.Diff([][]float32{c.mean, c.scale}, [][]float32{mean, scale}); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", c.p, diff)
 		}
 	}
 }
