@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(playEnv) {
 	case "child":
 		playChild()
+	case "job":
+		playJob()
 	case "daemon":
 		playDaemon()
 	default:
