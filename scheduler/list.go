@@ -53,13 +53,7 @@ func (s *Scheduler) overview(ctx context.Context, e entry) (Overview, error) {
 	}
 	o := Overview{Sweep: e.id, Name: p.Name, State: sweepState(p, e.canceled, stands, queued),
 		Trials: len(p.Trials), Jobs: len(jobs), Created: e.created}
-	for _, state := range stands {
-		if state == plan.Completed {
-			o.Completed++
-		} else {
-			o.Failed++
-		}
-	}
+	o.Completed, o.Failed = count(stands)
 	return o, nil
 }
 

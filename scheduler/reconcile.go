@@ -38,39 +38,55 @@ func (s *Scheduler) Reconcile(ctx context.Context, sweep string) (Report, error)
 
 func (s *Scheduler) reconcile(ctx context.Context, p *plan.Plan, canceled bool) (Report, error) {
 	jobs := jobIDs(p)
+	report := Report{Jobs: len(jobs)}
 	// The queue first: a job that was in no queue and then has no outcome is
 	// truly missing. The other way round it may have ended in between.
-	queued, err := s.Queue.States(ctx, jobs)
-	if err != nil {
-		return Report{}, err
+	var queued map[string]plan.State
+	if s.Queue != nil {
+		var err error
+		if queued, err = s.Queue.States(ctx, jobs); err != nil {
+			return Report{}, err
+		}
 	}
 	stands, err := s.look(ctx, jobs, queued)
 	if err != nil {
 		return Report{}, err
 	}
-	missing, unwanted := compare(p, canceled, stands, queued)
+	if s.Queue != nil {
+		missing, unwanted := compare(p, canceled, stands, queued)
+		if err := s.change(ctx, p, missing, unwanted); err != nil {
+			return Report{}, err
+		}
+		report.Enqueued, report.Withdrawn = len(missing), len(unwanted)
+	}
+	report.State = sweepState(p, canceled, stands, queued)
+	report.Completed, report.Failed = count(stands)
+	return report, nil
+}
+
+// change enqueues and withdraws jobs.
+func (s *Scheduler) change(ctx context.Context, p *plan.Plan, missing []plan.Job, unwanted []string) error {
 	if len(missing) > 0 {
 		if err := s.Queue.Enqueue(ctx, p.ID, p.Resources, missing...); err != nil {
-			return Report{}, err
+			return err
 		}
 	}
 	if len(unwanted) > 0 {
-		if err := s.Queue.Withdraw(ctx, unwanted...); err != nil {
-			return Report{}, err
-		}
+		return s.Queue.Withdraw(ctx, unwanted...)
 	}
-	for _, job := range missing {
-		queued[job.ID] = plan.Pending
-	}
-	report := Report{State: sweepState(p, canceled, stands, queued), Jobs: len(jobs), Enqueued: len(missing), Withdrawn: len(unwanted)}
+	return nil
+}
+
+// count tells how many jobs have an outcome and how many were given up.
+func count(stands map[string]plan.State) (completed, failed int) {
 	for _, state := range stands {
 		if state == plan.Completed {
-			report.Completed++
+			completed++
 		} else {
-			report.Failed++
+			failed++
 		}
 	}
-	return report, nil
+	return completed, failed
 }
 
 // compare tells what the queue lacks and what it has too much. stands is what

@@ -33,8 +33,9 @@ type Queue interface {
 // any number of goroutines, and by any number of processes at once.
 type Scheduler struct {
 	Store artifacts.Store
-	// Queue may be nil where results are only looked at: nothing then counts as
-	// running.
+	// Queue may be nil: then nothing counts as running, and what Submit, Cancel,
+	// Resume and Retry change in the store reaches the queue when a process that
+	// has one reconciles.
 	Queue Queue
 	Log   *slog.Logger  // nil: discard
 	Poll  time.Duration // how often Wait looks; 0: a second

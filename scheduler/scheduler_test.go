@@ -335,6 +335,21 @@ func TestLoadWithoutQueue(t *testing.T) {
 	expect(t, "state", got.State, plan.Completed)
 }
 
+// Where no queue is, the store is changed and a process with a queue follows.
+func TestSubmitAndCancelWithoutQueue(t *testing.T) {
+	w := newWorld(t)
+	s := &scheduler.Scheduler{Store: w.store}
+	p, uploads := aPlan("s-111111", "j", 1, 2)
+	submit(t, s, p, uploads)
+	reconcile(t, w.healthy(), p.ID)
+	expect(t, "queue", w.pending(), "j00 j01")
+	if _, err := s.Cancel(ctx, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	reconcile(t, w.healthy(), p.ID)
+	expect(t, "queue", w.pending(), "")
+}
+
 // Looking again costs little: finished jobs are read once, and waiting ones are
 // not asked for as long as the queue says that they wait.
 func TestPollingIsCheap(t *testing.T) {

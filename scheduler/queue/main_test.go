@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -19,6 +20,11 @@ import (
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("QUEUE_TEST_WORKER"); addr != "" {
 		hangingWorker(addr)
+	}
+	// These tests wait for timeouts rather than compute.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -96,6 +102,9 @@ func serve(t testing.TB, q *queue.Queue, o queue.ServeOptions) (stop func()) {
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = 1
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = 5 * time.Second // a test that failed half-way leaves its handler waiting
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

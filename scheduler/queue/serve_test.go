@@ -397,3 +397,45 @@ func TestEveryJobRunsOnce(t *testing.T) {
 		}
 	})
 }
+
+// asynq gives its handlers up 29 seconds into an outage of Redis. Ours go on and
+// keep their slots, so that no second job comes onto the same device.
+func TestLongOutage(t *testing.T) {
+	t.Parallel()
+	r := queuetest.StartRedis(t)
+	q := queuetest.Open(t, r.Options())
+	inspector := asynq.NewInspectorFromRedisClient(raw(t, r.Options()))
+	running, end := make(chan struct{}), make(chan struct{})
+	var atWork, peak, calls atomic.Int32
+	serve(t, q, queue.ServeOptions{Handler: func(ctx context.Context, _ queue.Task) queue.Result {
+		peak.Store(max(peak.Load(), atWork.Add(1)))
+		defer atWork.Add(-1)
+		if calls.Add(1) == 1 {
+			close(running)
+		}
+		select {
+		case <-end:
+		case <-ctx.Done():
+			t.Error("the outage cancelled the handler")
+		}
+		return queue.Result{End: queue.Done}
+	}})
+	enqueue(t, q, "a")
+	<-running
+	r.Kill()
+	<-time.After(33 * time.Second) // asynq's lease, which nothing can shorten
+	r.Start()
+	queuetest.Eventually(t, 20*time.Second, "the connection recovers", func() bool {
+		return q.Enqueue(context.Background(), "s", anywhere, plan.Job{ID: "b"}) == nil
+	})
+	queuetest.Eventually(t, 20*time.Second, "the slot, which asynq takes for free, refuses the next job", func() bool {
+		info, err := inspector.GetTaskInfo("any", "b")
+		return err == nil && strings.Contains(info.LastErr, "still runs in this slot")
+	})
+	close(end)
+	eventually(t, 30*time.Second, q, "a", plan.Completed)
+	eventually(t, 30*time.Second, q, "b", plan.Completed)
+	if peak.Load() != 1 {
+		t.Errorf("%d handlers ran at once in one slot", peak.Load())
+	}
+}
