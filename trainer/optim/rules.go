@@ -2,6 +2,7 @@ package optim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -78,20 +79,31 @@ func nesterov(s *Step) (onnx.Value, []onnx.Value) {
 	return s.Op("Sub", nil, s.Param, ahead), []onnx.Value{v}
 }
 
-// velocity is mu·v + lr·(g + wd·w). Where the gradient is a bare product of
-// matrices, as it is for fully connected layers, all but the gradient becomes
-// the C of its Gemm: the largest parameters are then read and written once less.
+// velocity is mu·v + lr·(g + wd·w).
 func (s *Step) velocity() onnx.Value {
+	if product := s.product(); product != nil && s.Momentum != 0 {
+		return s.velocityOf(product)
+	}
 	kept := s.times(s.State[0], s.Momentum)
 	if s.Decay != 0 {
-		pull := s.Op("Mul", nil, s.Param, s.Op("Mul", nil, s.Rate, s.Scalar(s.Decay)))
-		kept = s.Op("Add", nil, kept, pull)
-	}
-	if product := s.product(); product != nil {
-		a := s.Op("Mul", nil, s.Named(product.Inputs[0]), s.Rate)
-		return s.Op("Gemm", product.Attrs, a, s.Named(product.Inputs[1]), kept)
+		kept = s.Op("Add", nil, kept, s.Op("Mul", nil, s.Param, s.times(s.Rate, s.Decay)))
 	}
 	return s.Op("Add", nil, kept, s.Op("Mul", nil, s.Gradient, s.Rate))
+}
+
+// velocityOf is the velocity where the gradient is a bare product of matrices,
+// as it is for fully connected layers: lr scales its smaller factor, and
+// v + lr·wd/mu·w is the C of its Gemm with beta = mu. The largest parameters are
+// so read and written three times less; of CaffeNet's step that is about 5%.
+func (s *Step) velocityOf(product *onnx.Node) onnx.Value {
+	kept := s.State[0]
+	if s.Decay != 0 {
+		kept = s.Op("Add", nil, kept, s.Op("Mul", nil, s.Param, s.times(s.Rate, s.Decay/s.Momentum)))
+	}
+	attrs := maps.Clone(product.Attrs)
+	attrs["beta"] = float32(s.Momentum)
+	a := s.Op("Mul", nil, s.Named(product.Inputs[0]), s.Rate)
+	return s.Op("Gemm", attrs, a, s.Named(product.Inputs[1]), kept)
 }
 
 // product is the Gemm without C that made the gradient, or nil.
