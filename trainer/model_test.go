@@ -49,7 +49,7 @@ func runPlainly(t *testing.T, rt Runtime, model *onnx.Graph, d *pictures, sample
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { _ = s.Close() })
 	in, out := onnx.NewTensor(onnx.Float, shape...), onnx.NewTensor(onnx.Float, len(samples), d.classes)
 	mean, scale := d.Normalisation()
 	plane := d.crop * d.crop

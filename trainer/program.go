@@ -64,9 +64,9 @@ func (p *program) run(f feed, st *state) error {
 	return nil
 }
 
-func (p *program) close() error {
-	if p == nil {
-		return nil
+// close frees the session; a nil program has none.
+func (p *program) close() {
+	if p != nil {
+		_ = p.session.Close() // frees memory only
 	}
-	return p.session.Close()
 }

@@ -109,10 +109,10 @@ func (r *run) open(rt Runtime) (err error) {
 
 func (r *run) close() {
 	for _, p := range []*program{r.train, r.accumulate, r.apply} {
-		_ = p.close() // frees memory only
+		p.close()
 	}
 	if r.eval != nil {
-		_ = r.eval.close()
+		r.eval.close()
 	}
 }
 

@@ -51,7 +51,6 @@ func inspectObject(r io.ReaderAt, size int64) string {
 		// The section table lies at the end of the file: a cut file fails here.
 		return "is damaged or was cut short: " + err.Error()
 	}
-	defer obj.Close()
 	if want := machine(); want != elf.EM_NONE && obj.Machine != want {
 		return fmt.Sprintf("is built for %v, but this machine is %v", obj.Machine, want)
 	}

@@ -33,7 +33,7 @@ func newSession(g *onnx.Graph, threads int) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session options: %w", err)
 	}
-	defer options.Destroy()
+	defer func() { _ = options.Destroy() }() // only fails where there is nothing to free
 	session, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, names(g.Inputs), names(g.Outputs), options)
 	if err != nil {
 		return nil, err

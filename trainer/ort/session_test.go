@@ -170,7 +170,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rt.Close()
+	t.Cleanup(func() { _ = rt.Close() })
 	batch := affine(2, 3)
 	batch.Inputs[1].Shape = []int{onnx.Batch, 3}
 	unknown := affine(2, 3)
@@ -208,7 +208,7 @@ func TestRuntimeSaysWhatItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rt.Close()
+	t.Cleanup(func() { _ = rt.Close() })
 	if !strings.HasPrefix(rt.Version(), "1.") || rt.Threads() != 3 || rt.Library() == "" {
 		t.Errorf("version %q, %d threads, library %q", rt.Version(), rt.Threads(), rt.Library())
 	}
@@ -335,7 +335,7 @@ func TestMemoryDoesNotGrowWithSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rt.Close()
+	t.Cleanup(func() { _ = rt.Close() })
 	in, out := affineTensors(8, 1<<15)
 	use := func(n int) {
 		for range n {
