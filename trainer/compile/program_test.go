@@ -291,7 +291,9 @@ func TestMicroBatchesMakeTheSameStep(t *testing.T) {
 		t.Errorf("losses add up to %v, want %v", loss, want["loss"].Data[0])
 	}
 	for name, a := range want {
-		if name != "loss" && !near(got[name].Data, a.Data, 1e-12) {
+		// The update of a fully connected layer is written in another way, with
+		// another float32 constant.
+		if name != "loss" && !near(got[name].Data, a.Data, 1e-8) {
 			t.Errorf("%s differs from the full batch's", name)
 		}
 	}
