@@ -64,6 +64,27 @@ func (n *network) conv(number string, maps int, k kernel, init surgery.Init) {
 	n.layer("relu"+number, "Relu", nil)
 }
 
+// convNorm convolves without a bias, normalises over the batch and applies ReLU:
+// layers convN, bnN and reluN.
+func (n *network) convNorm(number string, maps int, k kernel, init surgery.Init) {
+	name, norm := "conv"+number, "bn"+number
+	fanIn := n.shape[0] * k.size * k.size
+	n.layer(name, "Conv", k.attrs(), init.Weights(n.seed, name+".weight", fanIn, maps, n.shape[0], k.size, k.size))
+	n.shape = []int{maps, k.slide(n.shape[1], false), k.slide(n.shape[2], false)}
+	n.layer(norm, "BatchNormalization", onnx.Attrs{"epsilon": float32(1e-5), "momentum": float32(0.9)},
+		surgery.Init{Bias: 1}.Biases(norm+".scale", maps), surgery.Init{}.Biases(norm+".bias", maps),
+		statistic(norm+".mean", 0, maps), statistic(norm+".variance", 1, maps))
+	n.layer("relu"+number, "Relu", nil)
+}
+
+// statistic is a running statistic of a normalisation: it moves in training,
+// but is no parameter.
+func statistic(name string, value float64, maps int) *onnx.Tensor {
+	t := surgery.Init{Bias: value}.Biases(name, maps)
+	t.Param = false
+	return t
+}
+
 // maxPool rounds its output size up, as Caffe does.
 func (n *network) maxPool(number string, k kernel) {
 	attrs := k.attrs()

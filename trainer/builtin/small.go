@@ -2,9 +2,9 @@ package builtin
 
 import "orchestrator/trainer/surgery"
 
-// smallNet is for pictures of some 32 to 64 pixels: four convolutions, a global
-// average, one fully connected layer; fewer than 100,000 parameters with up to
-// 500 outputs. The global average makes it take every picture size, whatever
+// smallNet is for pictures of some 32 to 64 pixels: four convolutions with batch
+// normalisation, a global average, one fully connected layer; fewer than 100,000
+// parameters with up to 500 outputs. The global average makes it take every picture size, whatever
 // its input declares.
 func smallNet(n *network, outputs int) {
 	msra := surgery.Init{MSRA: true}
@@ -12,13 +12,13 @@ func smallNet(n *network, outputs int) {
 	halve := kernel{size: 3, stride: 2}
 
 	n.input(3, 32, 32)
-	n.conv("1", 16, three, msra)
+	n.convNorm("1", 16, three, msra)
 	n.maxPool("1", halve)
-	n.conv("2", 32, three, msra)
+	n.convNorm("2", 32, three, msra)
 	n.maxPool("2", halve)
-	n.conv("3", 64, three, msra)
+	n.convNorm("3", 64, three, msra)
 	n.maxPool("3", halve)
-	n.conv("4", 64, three, msra)
+	n.convNorm("4", 64, three, msra)
 	n.globalPool()
 	n.flatten()
 	n.full("fc", outputs, surgery.Init{Xavier: true})
