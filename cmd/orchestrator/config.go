@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -108,22 +107,32 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 }
 
 func readConfigFile(v *viper.Viper, flags *pflag.FlagSet) error {
-	if file, _ := flags.GetString("config"); file != "" {
-		v.SetConfigFile(file)
-	} else {
-		v.SetConfigName("orchestrator")
-		v.SetConfigType("yaml")
-		v.AddConfigPath(".")
-		if dir, err := os.UserConfigDir(); err == nil {
-			v.AddConfigPath(filepath.Join(dir, "orchestrator"))
+	file, _ := flags.GetString("config")
+	if file == "" {
+		if file = findConfigFile(); file == "" {
+			return nil
 		}
 	}
-	err := v.ReadInConfig()
-	var missing viper.ConfigFileNotFoundError
-	if err == nil || errors.As(err, &missing) {
-		return nil
+	v.SetConfigFile(file)
+	if err := v.ReadInConfig(); err != nil {
+		return usagef("check the path and the YAML syntax", "reading the configuration %s: %w", file, err)
 	}
-	return usagef("check the path and the YAML syntax", "reading the configuration: %w", err)
+	return nil
+}
+
+// findConfigFile looks in the places where no flag needs to point at. The name
+// is asked for exactly: viper's own search would also take the program itself.
+func findConfigFile() string {
+	candidates := []string{"orchestrator.yaml"}
+	if dir, err := os.UserConfigDir(); err == nil {
+		candidates = append(candidates, filepath.Join(dir, "orchestrator", "orchestrator.yaml"))
+	}
+	for _, c := range candidates {
+		if info, err := os.Stat(c); err == nil && info.Mode().IsRegular() {
+			return c
+		}
+	}
+	return ""
 }
 
 func knownSettings() string {

@@ -179,7 +179,7 @@ func newDatasetExampleCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "example FOLDER",
 		Short: "Draw a small data set with a visual cue that a network can learn",
-		Long: `Draws labelled pictures into class folders: the class is in the shape, not in the
+		Long: `Draws labelled pictures into class folders: the class is in the pattern, not in the
 colour, the brightness or the place. The same seed draws the same pictures.
 A folder that already holds them is left alone.` + "\n" + exitHelp,
 		Example: "  orchestrator dataset example example-data",
@@ -192,7 +192,7 @@ A folder that already holds them is left alone.` + "\n" + exitHelp,
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&pictures, "pictures", 300, "how many")
+	cmd.Flags().IntVar(&pictures, "pictures", 480, "how many")
 	cmd.Flags().IntVar(&size, "size", 40, "height and width in pixels")
 	cmd.Flags().Int64Var(&seed, "seed", 1, "which pictures")
 	return cmd

@@ -14,12 +14,13 @@ import (
 	"orchestrator/trainer/rng"
 )
 
-// exampleClasses are the shapes that the example pictures show.
-var exampleClasses = []string{"circle", "cross", "triangle"}
+// exampleClasses are the patterns that the example pictures show.
+var exampleClasses = []string{"checks", "rings", "stripes"}
 
-// Example draws a small data set into class folders. The class is the shape of
-// the largest object: its place, size, angle and colour, the background's colour
-// and gradient, small clutter and noise are drawn without regard to the class.
+// Example draws a small data set into class folders. The class is the kind of
+// pattern; its angle, place, scale, sharpness and colours, the light and the
+// noise are drawn without regard to the class, so that neither colours nor single
+// pixels give it away.
 // The same arguments draw the same pictures. A folder that holds something else
 // already is an error; one that holds these pictures is left as it is.
 func Example(dir string, pictures, size int, seed int64) error {
@@ -72,62 +73,69 @@ func notOthers(dir string) error {
 	return nil
 }
 
-// shape is a figure on the picture, in pixels; angle in radians.
-type shape struct {
-	class       int
-	x, y, r     float64
-	sin, cos    float64
-	red, gr, bl float64
+// pattern is what a picture is covered with, in two colours.
+type pattern struct {
+	class      int
+	sin, cos   float64 // of its angle
+	frequency  float64 // periods across the picture, times 2π
+	phase      [2]float64
+	middle     [2]float64 // of the rings
+	low, span  [3]float64 // the colour at -1, and the way from there to +1
+	grain      float64    // standard deviation of the noise
+	sharpness  float64
+	gradient   [2]float64
+	brightness float64
 }
 
-func newShape(class int, size float64, r *rand.Rand) shape {
+func newPattern(class int, r *rand.Rand) pattern {
 	angle := r.Float64() * 2 * math.Pi
-	return shape{class: class, r: size, sin: math.Sin(angle), cos: math.Cos(angle),
-		red: r.Float64() * 255, gr: r.Float64() * 255, bl: r.Float64() * 255}
+	p := pattern{
+		class: class, sin: math.Sin(angle), cos: math.Cos(angle),
+		frequency: 2 * math.Pi * (3 + 2*r.Float64()),
+		phase:     [2]float64{r.Float64() * 2 * math.Pi, r.Float64() * 2 * math.Pi},
+		middle:    [2]float64{r.Float64(), r.Float64()},
+		grain:     8 + 12*r.Float64(), sharpness: 1 + 2*r.Float64(),
+		gradient:   [2]float64{60 * (r.Float64() - 0.5), 60 * (r.Float64() - 0.5)},
+		brightness: 30 * (r.Float64() - 0.5),
+	}
+	for c := range 3 {
+		from, to := 20+90*r.Float64(), 145+90*r.Float64()
+		if r.IntN(2) == 0 {
+			from, to = to, from
+		}
+		p.low[c], p.span[c] = from, to-from
+	}
+	return p
 }
 
-// covers tells whether a point is inside. All three figures have about the same
-// area, so that brightness does not give them away.
-func (s shape) covers(px, py float64) bool {
-	dx, dy := (px-s.x)/s.r, (py-s.y)/s.r
-	x, y := dx*s.cos+dy*s.sin, dy*s.cos-dx*s.sin
-	switch exampleClasses[s.class] {
-	case "circle":
-		return x*x+y*y < 0.64
-	case "cross":
-		a, b := math.Abs(x), math.Abs(y)
-		return a < 0.3 && b < 1 || b < 0.3 && a < 1
+// at is the pattern's value in -1..1 at a point of the unit square.
+func (p pattern) at(x, y float64) float64 {
+	u, v := x*p.cos+y*p.sin, y*p.cos-x*p.sin
+	var value float64
+	switch exampleClasses[p.class] {
+	case "checks":
+		value = math.Sin(p.frequency*u+p.phase[0]) * math.Sin(p.frequency*v+p.phase[1])
+	case "rings":
+		value = math.Sin(p.frequency*math.Hypot(x-p.middle[0], y-p.middle[1]) + p.phase[0])
+	default:
+		value = math.Sin(p.frequency*u + p.phase[0])
 	}
-	// An equilateral triangle with its corners at distance 1.24 from the middle.
-	const inner = 0.62
-	return y > -inner && math.Sqrt(3)/2*x-y/2 > -inner && -math.Sqrt(3)/2*x-y/2 > -inner
+	return math.Tanh(p.sharpness * value)
 }
 
 func drawExample(class, size int, r *rand.Rand) image.Image {
-	n := float64(size)
-	main := newShape(class, n*(0.24+0.1*r.Float64()), r)
-	main.x, main.y = n*(0.35+0.3*r.Float64()), n*(0.35+0.3*r.Float64())
-	shapes := []shape{main}
-	for range 4 { // clutter: small figures of any kind
-		s := newShape(r.IntN(len(exampleClasses)), n*0.06, r)
-		s.x, s.y = n*r.Float64(), n*r.Float64()
-		shapes = append(shapes, s)
-	}
-	ground := newShape(0, 1, r)
-	slope := 80 * (r.Float64() - 0.5)
+	p := newPattern(class, r)
 	img := image.NewRGBA(image.Rect(0, 0, size, size))
-	for y := range size {
-		for x := range size {
-			c := ground
-			tilt := slope * (float64(x)*ground.cos + float64(y)*ground.sin) / n
-			for _, s := range shapes {
-				if s.covers(float64(x)+0.5, float64(y)+0.5) {
-					c, tilt = s, 0
-					break
-				}
+	for py := range size {
+		for px := range size {
+			x, y := (float64(px)+0.5)/float64(size), (float64(py)+0.5)/float64(size)
+			light := p.brightness + p.gradient[0]*(x-0.5) + p.gradient[1]*(y-0.5) + p.grain*r.NormFloat64()
+			t := (p.at(x, y) + 1) / 2
+			var c [3]uint8
+			for k := range c {
+				c[k] = clamp(p.low[k] + t*p.span[k] + light)
 			}
-			noise := 12 * r.NormFloat64()
-			img.SetRGBA(x, y, color.RGBA{clamp(c.red + tilt + noise), clamp(c.gr + tilt + noise), clamp(c.bl + tilt + noise), 255})
+			img.SetRGBA(px, py, color.RGBA{c[0], c[1], c[2], 255})
 		}
 	}
 	return img
