@@ -57,7 +57,7 @@ func decodeCheckpoint(r io.Reader) (*Checkpoint, error) {
 		}
 		c.Tensors = append(c.Tensors, t)
 	}
-	if extra, err := io.CopyN(io.Discard, r, 1); extra > 0 || (err != nil && err != io.EOF) {
+	if extra, err := io.CopyN(io.Discard, r, 1); extra > 0 || (err != nil && !errors.Is(err, io.EOF)) {
 		return nil, errors.Join(errors.New("bytes follow after the last tensor"), err)
 	}
 	return c, nil
@@ -133,7 +133,7 @@ func expectDelim(d *json.Decoder, want json.Delim) error {
 }
 
 // headerError hides the io.EOF of a header that ends too early: the file does not.
-func headerError(err error) error { return fmt.Errorf("the header: %v", err) }
+func headerError(err error) error { return errors.New("the header: " + err.Error()) }
 
 // check computes count.
 func (e *entry) check() error {
