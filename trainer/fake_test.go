@@ -165,7 +165,7 @@ func (m *memory) Latest() (*Checkpoint, error) {
 
 func newRuntime(t testing.TB) Runtime {
 	t.Helper()
-	return RuntimeOf(orttest.New(t, 1))
+	return RuntimeOf(orttest.New(t, 2))
 }
 
 // counting calls after after each run of any session.
