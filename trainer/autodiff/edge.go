@@ -57,6 +57,15 @@ func (e *edge) Times(a onnx.Value, x float64) onnx.Value {
 	return e.Mul(a, e.Scalar(x))
 }
 
+// Over divides by a whole number, which is exact as a constant, as its inverse
+// is not.
+func (e *edge) Over(a onnx.Value, n int) onnx.Value {
+	if n == 1 {
+		return a
+	}
+	return e.Div(a, e.Scalar(float64(n)))
+}
+
 // Zero is the scalar 0.
 func (e *edge) Zero() onnx.Value { return e.Scalar(0) }
 

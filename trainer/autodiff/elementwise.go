@@ -151,7 +151,7 @@ func extremeX(e *edge) onnx.Value {
 	return e.Div(e.Mul(e.DY(), e.Mask(e.X(e.I()), e.Y(0))), hits)
 }
 
-func meanX(e *edge) onnx.Value { return e.Times(e.DY(), 1/float64(len(e.node.Inputs))) }
+func meanX(e *edge) onnx.Value { return e.Over(e.DY(), len(e.node.Inputs)) }
 
 func preluX(e *edge) onnx.Value {
 	return e.Where(e.Above(e.X(0), 0), e.DY(), e.Mul(e.DY(), e.X(1)))

@@ -62,9 +62,8 @@ func batchNormX(e *edge) onnx.Value {
 	if !n.training {
 		return e.Mul(e.DY(), factor)
 	}
-	share := 1 / float64(n.count)
-	constant := e.Times(e.SumOver(e.DY(), n.axes...), share)
-	along := e.Times(e.SumOver(e.Mul(e.DY(), n.xhat), n.axes...), share)
+	constant := e.Over(e.SumOver(e.DY(), n.axes...), n.count)
+	along := e.Over(e.SumOver(e.Mul(e.DY(), n.xhat), n.axes...), n.count)
 	return e.Mul(factor, e.Sub(e.Sub(e.DY(), constant), e.Mul(n.xhat, along)))
 }
 

@@ -23,7 +23,7 @@ func averagePoolX(e *edge) onnx.Value {
 	spatial := x.Shape[2:]
 	w := e.window(e.node.Ints("kernel_shape"), spatial, dy.Shape[2:])
 	w.group = 1
-	share := e.Mul(dy, e.inverseCounts(w, spatial, dy.Shape[2:]))
+	share := e.Div(dy, e.counts(w, spatial, dy.Shape[2:]))
 	images := e.Reshape(share, concat([]int{dy.Shape[0] * dy.Shape[1], 1}, dy.Shape[2:])...)
 	for i := range spatial { // windows of ceil_mode may end beyond the padding
 		covered := (dy.Shape[2+i]-1)*w.strides[i] + w.extent(i)
@@ -32,9 +32,9 @@ func averagePoolX(e *edge) onnx.Value {
 	return e.Reshape(e.convTranspose(images, e.ones(concat([]int{1, 1}, w.kernel)), w, spatial), x.Shape...)
 }
 
-// inverseCounts is one over the number of elements in each window: those of the
-// input, and with count_include_pad those of the padding too.
-func (e *edge) inverseCounts(w window, in, out []int) onnx.Value {
+// counts are the numbers of elements in each window: those of the input, and with
+// count_include_pad those of the padding too.
+func (e *edge) counts(w window, in, out []int) onnx.Value {
 	withPad := e.node.Int("count_include_pad", 0) == 1
 	counts := []float32{1}
 	for i := range in {
@@ -50,9 +50,6 @@ func (e *edge) inverseCounts(w window, in, out []int) onnx.Value {
 			}
 		}
 		counts = next
-	}
-	for i, c := range counts {
-		counts[i] = 1 / c
 	}
 	return e.Const(onnx.Floats(counts, out...))
 }
@@ -78,7 +75,7 @@ func (e *edge) ones(shape []int) onnx.Value {
 
 // globalAveragePoolX: the walk expands over the pooled dimensions.
 func globalAveragePoolX(e *edge) onnx.Value {
-	return e.Times(e.DY(), float64(e.DY().Size())/float64(e.X(0).Size()))
+	return e.Over(e.DY(), e.X(0).Size()/e.DY().Size())
 }
 
 // globalMaxPoolX: the elements that attain the maximum share its gradient.

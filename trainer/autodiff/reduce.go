@@ -42,7 +42,7 @@ func (e *edge) kept(v onnx.Value) onnx.Value {
 func reduceSumX(e *edge) onnx.Value { return e.kept(e.DY()) }
 
 func reduceMeanX(e *edge) onnx.Value {
-	return e.Times(e.kept(e.DY()), float64(e.Y(0).Size())/float64(e.X(0).Size()))
+	return e.Over(e.kept(e.DY()), e.X(0).Size()/e.Y(0).Size())
 }
 
 func reduceL1X(e *edge) onnx.Value {

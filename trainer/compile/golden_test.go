@@ -361,7 +361,7 @@ func TestGoldenFirstStep(t *testing.T) {
 		t.Errorf("loss %.12g, want %.12g", got, want)
 	}
 	for name, want := range g.GradientNorms {
-		if got := norm(out["acc:"+name+"'"].Data); math.Abs(got-want) > 1e-7*want {
+		if got := norm(out["acc:"+name+"'"].Data); math.Abs(got-want) > 1e-9*want {
 			t.Errorf("gradient by %s has norm %.10g, want %.10g", name, got, want)
 		}
 	}
