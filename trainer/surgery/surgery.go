@@ -1,6 +1,7 @@
 package surgery
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -40,7 +41,8 @@ func Apply(g *onnx.Graph, steps []Step, seed int64) (result *onnx.Graph, frozen 
 	o := &operation{g: g.Clone(), seed: seed, frozen: map[string]bool{}}
 	for i, s := range steps {
 		if err := o.step(s); err != nil {
-			if e, ok := err.(*Error); ok {
+			var e *Error
+			if errors.As(err, &e) {
 				e.Step = i + 1
 				return nil, nil, e
 			}
