@@ -233,7 +233,7 @@ func redisConfig(t *testing.T, server, dir string, args []string, password strin
 func askRedis(t *testing.T, socket, password string) map[string]string {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Password: password})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	deadline := time.After(10 * time.Second)
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()

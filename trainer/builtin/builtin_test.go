@@ -147,7 +147,8 @@ func TestSeedsDecideTheWeights(t *testing.T) {
 		}
 		return fmt.Sprint(g.Initializer("conv1.weight").F32()[:8])
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) {
+	first, again, other := draw(1), draw(1), draw(2)
+	if first != again || first == other {
 		t.Error("the weights are not a function of the seed")
 	}
 }

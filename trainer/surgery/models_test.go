@@ -111,7 +111,11 @@ func run(t *testing.T, g *onnx.Graph, x *onnx.Tensor) *onnx.Tensor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close()
+	defer func() {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	y := onnx.NewTensor(onnx.Float, out.Shape...)
 	if err := session.Run([]*onnx.Tensor{x}, []*onnx.Tensor{y}); err != nil {
 		t.Fatal(err)

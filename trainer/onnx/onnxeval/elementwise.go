@@ -34,10 +34,10 @@ func unary(f func(x float64) float64) operator {
 	return func(_ *onnx.Node, in []*Array) []*Array { return one(apply(in[0], f)) }
 }
 
-// unary1 is an operator of one input with a float attribute.
-func unary1(name string, def float64, f func(x, a float64) float64) operator {
+// unaryAlpha is an operator of one input with the float attribute alpha.
+func unaryAlpha(def float64, f func(x, alpha float64) float64) operator {
 	return func(n *onnx.Node, in []*Array) []*Array {
-		a := n.Float(name, def)
+		a := n.Float("alpha", def)
 		return one(apply(in[0], func(x float64) float64 { return f(x, a) }))
 	}
 }

@@ -103,8 +103,8 @@ func (s *sample) window(rank int, dilate bool) (onnx.Attrs, []int) {
 		end = append(end, int64(s.IntN(kernel[i])))
 	}
 	attrs["kernel_shape"], attrs["strides"] = toInt64s(kernel), strides
-	switch mode := pick(s, "", "", "", "SAME_UPPER", "SAME_LOWER", "VALID"); {
-	case mode == "":
+	switch mode := pick(s, "", "", "", "SAME_UPPER", "SAME_LOWER", "VALID"); mode {
+	case "":
 		attrs["pads"] = append(begin, end...)
 		if dilate {
 			attrs["dilations"] = dilations

@@ -101,7 +101,11 @@ func (s *sample) mustAgree(t *testing.T, rt *ort.Runtime, seed uint64) {
 	if err != nil {
 		t.Fatalf("seed %d: %s: %v", seed, describe(g), err)
 	}
-	defer session.Close()
+	defer func() {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	outputs := make([]*onnx.Tensor, len(g.Outputs))
 	for i, o := range g.Outputs {
 		outputs[i] = onnx.NewTensor(o.Type, o.Shape...)

@@ -35,11 +35,11 @@ var table = map[string]row{
 
 	// Activations.
 	"Relu":               {1, unary(relu)},
-	"LeakyRelu":          {1, unary1("alpha", 0.01, leakyRelu)},
+	"LeakyRelu":          {1, unaryAlpha(0.01, leakyRelu)},
 	"PRelu":              {2, binary(prelu)},
-	"ThresholdedRelu":    {1, unary1("alpha", 1, thresholdedRelu)},
-	"Elu":                {1, unary1("alpha", 1, elu)},
-	"Celu":               {1, unary1("alpha", 1, celu)},
+	"ThresholdedRelu":    {1, unaryAlpha(1, thresholdedRelu)},
+	"Elu":                {1, unaryAlpha(1, elu)},
+	"Celu":               {1, unaryAlpha(1, celu)},
 	"Selu":               {1, unary2("alpha", 1.67326319217681884765625, "gamma", 1.05070102214813232421875, selu)},
 	"Sigmoid":            {1, unary(sigmoid)},
 	"HardSigmoid":        {1, unary2("alpha", 0.2, "beta", 0.5, hardSigmoid)},
