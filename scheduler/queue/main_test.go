@@ -47,6 +47,7 @@ func hangingWorker(addr string) {
 
 // servers runs a test on a real Redis and on the embedded one.
 func servers(t *testing.T, f func(t *testing.T, o queue.Options)) {
+	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		f(t, queuetest.StartRedis(t).Options())

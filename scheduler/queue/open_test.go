@@ -118,6 +118,7 @@ func listen(t *testing.T, answer func(command string) string) string {
 }
 
 func TestParseURL(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		url  string
 		want queue.Options
@@ -156,6 +157,7 @@ func TestParseURL(t *testing.T) {
 }
 
 func TestOpenOnEmbedded(t *testing.T) {
+	t.Parallel()
 	o := embedded(t)
 	queuetest.Open(t, o)
 	o.Password = "guess"
@@ -170,6 +172,7 @@ func TestOpenOnEmbedded(t *testing.T) {
 // Keys must expire on the embedded server by themselves: dead workers are told
 // from living ones by them.
 func TestEmbeddedClock(t *testing.T) {
+	t.Parallel()
 	c := raw(t, embedded(t))
 	ctx := context.Background()
 	if err := c.Set(ctx, "k", "v", 300*time.Millisecond).Err(); err != nil {
@@ -179,6 +182,7 @@ func TestEmbeddedClock(t *testing.T) {
 }
 
 func TestInfo(t *testing.T) {
+	t.Parallel()
 	info, err := queuetest.Open(t, queuetest.StartRedis(t).Options()).Info(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -147,6 +147,7 @@ func TestWithdraw(t *testing.T) {
 }
 
 func TestEnqueueUnknownDevice(t *testing.T) {
+	t.Parallel()
 	q := queuetest.Open(t, embedded(t))
 	err := q.Enqueue(context.Background(), "s", plan.Resources{Device: "tpu"}, plan.Job{ID: "a"})
 	if err == nil {
@@ -157,6 +158,7 @@ func TestEnqueueUnknownDevice(t *testing.T) {
 
 // asynq tells asynqmon of a queue once per process; a flush would hide it for good.
 func TestQueueIsListedAfterFlush(t *testing.T) {
+	t.Parallel()
 	o := embedded(t)
 	q, c := queuetest.Open(t, o), raw(t, o)
 	enqueue(t, q, "a")
@@ -191,6 +193,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
+// Not parallel: it measures time.
 func TestStatesOfManyJobs(t *testing.T) {
 	const n = 10_000
 	o := queuetest.StartRedis(t, "--appendonly", "no").Options()

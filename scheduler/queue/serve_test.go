@@ -55,6 +55,7 @@ func TestServeResults(t *testing.T) {
 }
 
 func TestPanicIsARetry(t *testing.T) {
+	t.Parallel()
 	q := queuetest.Open(t, embedded(t))
 	var calls atomic.Int32
 	serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
@@ -108,6 +109,7 @@ func TestInterruptedGoesToTheNextWorker(t *testing.T) {
 
 // A handler that does not stop in time is left behind, and its job handed back.
 func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
 	q := queuetest.Open(t, embedded(t))
 	running, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	stop := serve(t, q, queue.ServeOptions{DrainTimeout: 100 * time.Millisecond, Handler: func(context.Context, queue.Task) queue.Result {
@@ -127,6 +129,7 @@ func TestDrainTimeout(t *testing.T) {
 }
 
 func TestUrgentFirst(t *testing.T) {
+	t.Parallel()
 	q := queuetest.Open(t, embedded(t))
 	ctx := context.Background()
 	for i, r := range []plan.Resources{
@@ -151,11 +154,12 @@ func TestUrgentFirst(t *testing.T) {
 	}
 }
 
+// Not parallel: it measures time.
 func TestIdlePickup(t *testing.T) {
-	servers(t, func(t *testing.T, o queue.Options) {
+	for name, o := range map[string]queue.Options{"redis": queuetest.StartRedis(t).Options(), "embedded": embedded(t)} {
 		q := queuetest.Open(t, o)
 		started := make(chan time.Time, 1)
-		serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
+		stop := serve(t, q, queue.ServeOptions{Handler: func(context.Context, queue.Task) queue.Result {
 			started <- time.Now()
 			return queue.Result{End: queue.Done}
 		}})
@@ -167,11 +171,12 @@ func TestIdlePickup(t *testing.T) {
 			waits = append(waits, (<-started).Sub(enqueued))
 			eventually(t, 5*time.Second, q, job, plan.Completed)
 		}
+		stop()
 		slices.Sort(waits)
 		if median := waits[len(waits)/2]; median > 100*time.Millisecond {
-			t.Errorf("an idle worker starts a job after %s in the median, want under 100 ms", median)
+			t.Errorf("%s: an idle worker starts a job after %s in the median, want under 100 ms", name, median)
 		}
-	})
+	}
 }
 
 // Redis goes away while a job runs and comes back with its data: the job never
