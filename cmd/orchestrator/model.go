@@ -144,7 +144,7 @@ func checkNodes(g *onnx.Graph) (checks []nodeCheck, missing []string) {
 			for _, out := range n.Outputs {
 				live[out] = true
 			}
-			if !autodiff.HasRule(n.Op) && n.Op != "Dropout" {
+			if !autodiff.HasRule(n.FullOp()) && n.Op != "Dropout" {
 				status = "no rule"
 				missing = append(missing, fmt.Sprintf("%s %q", n.Op, n.Name))
 			}

@@ -100,7 +100,7 @@ func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt
 	}
 	answers, err := trainer.Evaluate(ctx, trainer.Evaluation{
 		Model: g, Classes: len(classes), Data: data, Samples: samples, Batch: predictBatch,
-	}, sessions{rt})
+	}, trainer.RuntimeOf(rt))
 	if err != nil {
 		return err
 	}
@@ -114,11 +114,6 @@ func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt
 
 // predictBatch is how many pictures run at a time.
 const predictBatch = 16
-
-// sessions fits ONNX Runtime to the trainer's interface.
-type sessions struct{ rt *ort.Runtime }
-
-func (s sessions) Open(g *onnx.Graph) (trainer.Session, error) { return s.rt.Open(g) }
 
 // modelMetadata reads what an exported model says of its classes and of the
 // preprocessing that it was trained with.

@@ -23,7 +23,8 @@ name: tiny
 dataset: {path: pictures}
 model: {base: "builtin:tinynet"}
 preprocessing: {resize: [36, 36], crop: 32, mirror: true, channels: rgb, mean: [128, 128, 128], scale: 0.01}
-training: {learning_rate: 0.01, momentum: 0.9, epochs: 12, batch_size: 8, threads: 1}
+training: {learning_rate: 0.01, momentum: 0.9, epochs: 200, batch_size: 8, threads: 1}
+checkpoints: {every_epochs: 5}
 cross_validation: {folds: 2}
 parameters:
   training.learning_rate: {values: [0.01, 0.003]}
@@ -91,7 +92,7 @@ func (w *workspace) whileTraining() plan.FoldResult {
 		out := w.run("status", "--output", "json")
 		ok := false
 		eachFold(parseResults(w.t, out), func(_ plan.TrialResult, f plan.FoldResult) {
-			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 2 && f.Progress.Epoch < f.Progress.Epochs-3 {
+			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 10 && f.Progress.Epoch < f.Progress.Epochs-50 {
 				found, ok = f, true
 			}
 		})

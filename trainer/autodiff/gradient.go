@@ -80,9 +80,9 @@ func (w *walk) visit(n *onnx.Node) error {
 	if !reached || !slices.ContainsFunc(n.Inputs, func(in string) bool { return w.needed[in] }) {
 		return nil
 	}
-	row, ok := rules[ruleName(n)]
+	row, ok := rules[n.FullOp()]
 	if !ok {
-		return &UnsupportedError{Node: n.Name, Op: ruleName(n)}
+		return &UnsupportedError{Node: n.Name, Op: n.FullOp()}
 	}
 	defer w.Scope("grad/" + n.Name)()
 	for i, in := range n.Inputs {
@@ -117,7 +117,7 @@ func neededValues(b *onnx.Builder, tape []*onnx.Node, wrt []onnx.Value) map[stri
 		needed[v.Name] = true
 	}
 	for _, n := range tape {
-		row, known := rules[ruleName(n)]
+		row, known := rules[n.FullOp()]
 		for i, in := range n.Inputs {
 			if !needed[in] || known && formulaFor(n.Op, row, i) == nil {
 				continue

@@ -1,7 +1,5 @@
 package autodiff
 
-import "orchestrator/trainer/onnx"
-
 // rules is the gradient table: one formula per input of each operator. A nil
 // formula, or an input beyond the row, has no gradient. The rows of variadic
 // repeat their only formula for every input.
@@ -108,14 +106,6 @@ var rules = map[string][]formula{
 
 // variadic operators have one formula for all their inputs.
 var variadic = map[string]bool{"Concat": true, "Max": true, "Mean": true, "Min": true, "Sum": true}
-
-// ruleName is the key of a node's row.
-func ruleName(n *onnx.Node) string {
-	if n.Domain == "" || n.Domain == "ai.onnx" {
-		return n.Op
-	}
-	return n.Domain + "." + n.Op
-}
 
 // formulaFor is the formula for input i, or nil.
 func formulaFor(op string, row []formula, i int) formula {

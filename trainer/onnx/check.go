@@ -87,12 +87,8 @@ func (c *checker) node(n *Node) error {
 	}
 	outs := make([]Value, len(n.Outputs))
 	if open {
-		op := n.Op
-		if n.Domain != "" {
-			op = n.Domain + "." + n.Op
-		}
-		if !KnownOp(op) {
-			return &UnknownOpError{Op: op, Node: n.Name}
+		if !KnownOp(n.FullOp()) {
+			return &UnknownOpError{Op: n.FullOp(), Node: n.Name}
 		}
 	} else {
 		var err error

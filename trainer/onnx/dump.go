@@ -48,11 +48,7 @@ func (d *dumper) line(format string, args ...any) {
 
 func (d *dumper) node(n *Node) {
 	var s strings.Builder
-	op := n.Op
-	if n.Domain != "" {
-		op = n.Domain + "." + n.Op
-	}
-	fmt.Fprintf(&s, "%s = %s(%s)", strings.Join(n.Outputs, ", "), op, strings.Join(n.Inputs, ", "))
+	fmt.Fprintf(&s, "%s = %s(%s)", strings.Join(n.Outputs, ", "), n.FullOp(), strings.Join(n.Inputs, ", "))
 	for _, key := range slices.Sorted(maps.Keys(n.Attrs)) {
 		if t, ok := n.Attrs[key].(*Tensor); ok {
 			fmt.Fprintf(&s, " %s=%s%v%s", key, t.Type, t.Shape, smallValue(t))

@@ -52,6 +52,15 @@ type Node struct {
 	Attrs   Attrs
 }
 
+// FullOp is the operator's name as Builder.Op takes it: with its domain unless
+// that is the standard one.
+func (n *Node) FullOp() string {
+	if n.Domain == "" || n.Domain == "ai.onnx" {
+		return n.Op
+	}
+	return n.Domain + "." + n.Op
+}
+
 // Int returns an integer attribute, or def where it is absent.
 func (n *Node) Int(name string, def int) int {
 	if v, ok := n.Attrs[name].(int64); ok {

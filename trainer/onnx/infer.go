@@ -22,10 +22,7 @@ type shapeRule func(c *shapeCall) ([]Value, error)
 // value is known, or nil; it is asked where a shape depends on a value, such as
 // the second input of Reshape. Names are left empty.
 func InferNode(n *Node, in []Value, constOf func(Value) *Tensor) ([]Value, error) {
-	op := n.Op
-	if n.Domain != "" && n.Domain != "ai.onnx" {
-		op = n.Domain + "." + n.Op
-	}
+	op := n.FullOp()
 	rule, known := shapeRules[op]
 	if !known {
 		return nil, &UnknownOpError{Op: op, Node: n.Name}

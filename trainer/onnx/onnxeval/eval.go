@@ -73,9 +73,9 @@ func runNode(n *onnx.Node, values map[string]*Array) error {
 // the end. All outputs that the operator defines are returned, also those that
 // the node does not name.
 func Node(n *onnx.Node, in []*Array) (out []*Array, err error) {
-	row, ok := table[opName(n)]
+	row, ok := table[n.FullOp()]
 	if !ok {
-		return nil, fmt.Errorf("%s %q: the evaluator has no operator %s", n.Op, n.Name, opName(n))
+		return nil, fmt.Errorf("%s %q: the evaluator has no operator %s", n.Op, n.Name, n.FullOp())
 	}
 	for i := range row.required {
 		if i >= len(in) || in[i] == nil {
@@ -96,14 +96,6 @@ func Node(n *onnx.Node, in []*Array) (out []*Array, err error) {
 		}
 	}()
 	return row.eval(n, in), nil
-}
-
-// opName is the operator's name as Builder.Op takes it.
-func opName(n *onnx.Node) string {
-	if n.Domain == "" || n.Domain == "ai.onnx" {
-		return n.Op
-	}
-	return n.Domain + "." + n.Op
 }
 
 func fits(shape, declared []int) bool {
