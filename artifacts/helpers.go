@@ -170,7 +170,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 func flock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}

@@ -64,7 +64,7 @@ func TestS3ThatCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := closed.Addr().String()
-	closed.Close()
+	_ = closed.Close()
 	began := time.Now()
 	_, err = artifacts.S3(t.Context(), artifacts.S3Options{Endpoint: "http://" + address, Bucket: "bucket", AccessKey: "key", SecretKey: "secret-secret"})
 	if !errors.Is(err, artifacts.ErrUnavailable) || !strings.Contains(err.Error(), address) {

@@ -95,7 +95,15 @@ func (c *checkpoints) put(key string, ck trainer.Checkpoint, size int64) (digest
 // Latest returns the newest checkpoint that verifies. One that does not is
 // skipped; a store that does not answer is an error, as there may well be a
 // checkpoint in it.
-func (c *checkpoints) Latest() (*trainer.Checkpoint, error) {
+func (c *checkpoints) Latest() (ck *trainer.Checkpoint, err error) {
+	err = patiently(c.ctx, c.patience, c.log, func() error {
+		ck, err = c.latest()
+		return err
+	})
+	return ck, err
+}
+
+func (c *checkpoints) latest() (*trainer.Checkpoint, error) {
 	names, _, err := listCheckpoints(c.ctx, c.store, c.job)
 	if err != nil {
 		return nil, err

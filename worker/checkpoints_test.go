@@ -186,7 +186,9 @@ func (a away) Get(context.Context, string) (io.ReadCloser, artifacts.Info, error
 func TestStoreThatIsAwayIsNotAStoreWithoutCheckpoints(t *testing.T) {
 	s := artifacts.Mem()
 	newCheckpoints(t, s).mustSave(t, checkpointAt(1, 0))
-	if ck, err := newCheckpoints(t, away{s}).Latest(); !errors.Is(err, artifacts.ErrUnavailable) {
+	c := newCheckpoints(t, away{s})
+	c.patience = 50 * time.Millisecond
+	if ck, err := c.Latest(); !errors.Is(err, artifacts.ErrUnavailable) {
 		t.Errorf("Latest = %v, %v: the job would start from scratch", ck, err)
 	}
 }

@@ -32,7 +32,7 @@ type JobProcess struct {
 	// Versions are of the program, for the outcome; the library's is added.
 	Versions map[string]string
 	Log      *slog.Logger // nil: discard
-	// StorePatience is how long a checkpoint is tried to be written while the
+	// StorePatience is how long each read and write is tried again while the
 	// store is not available; 0: 10 minutes.
 	StorePatience time.Duration
 	// Exit ends the process when its daemon is gone; nil: os.Exit.
@@ -193,7 +193,10 @@ func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec pl
 			return err
 		}
 	}
-	if err := artifacts.GetJSON(ctx, j.Store, plan.SpecKey(j.order.Job), &spec); err != nil {
+	err = patiently(ctx, j.StorePatience, j.Log, func() error {
+		return artifacts.GetJSON(ctx, j.Store, plan.SpecKey(j.order.Job), &spec)
+	})
+	if err != nil {
 		return spec, job, nil, interrupted(err)
 	}
 	in, err := j.openInputs(ctx, spec)

@@ -76,7 +76,7 @@ func (p *process) lastEvent(t *testing.T) event {
 
 func TestProcessExitsWhenItsDaemonIsGone(t *testing.T) {
 	p := startProcess(t, t.Context())
-	p.stdin.Close()
+	_ = p.stdin.Close()
 	if code := <-p.exited; code != exitOrphaned {
 		t.Errorf("exited with %d, want %d", code, exitOrphaned)
 	}
@@ -98,7 +98,7 @@ func TestProcessStopsWhilePreparing(t *testing.T) {
 			if e := p.lastEvent(t); e.Kind != eventInterrupted {
 				t.Errorf("the last event is %+v", e)
 			}
-			p.stdin.Close()
+			_ = p.stdin.Close()
 			select {
 			case code := <-p.exited:
 				t.Errorf("the end of stdin after the job's exits with %d", code)
@@ -117,7 +117,7 @@ func TestProcessSaysWhyItFailed(t *testing.T) {
 	if e := p.lastEvent(t); e.Kind != eventFailed || e.Permanent || !strings.Contains(e.Reason, "no such object") {
 		t.Errorf("the last event is %+v", e)
 	}
-	p.stdin.Close()
+	_ = p.stdin.Close()
 }
 
 func TestProcessWithoutAnOrder(t *testing.T) {

@@ -25,12 +25,12 @@ type inputs struct {
 // that say the content, and opens it. The processes of all slots share the
 // cache; what one of them is fetching the others wait for.
 func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, error) {
-	model := filepath.Join(j.CacheDir, "models", spec.Base.Digest+".onnx")
-	if err := artifacts.Fetch(ctx, j.Store, spec.Base.Key, model, spec.Base.Digest); err != nil {
+	model, err := j.fetch(ctx, spec.Base, "models", ".onnx")
+	if err != nil {
 		return inputs{}, fmt.Errorf("fetch the base model %s: %w", spec.Base.Name, err)
 	}
-	pack := filepath.Join(j.CacheDir, "packs", spec.Pack.Digest+".tar")
-	if err := artifacts.Fetch(ctx, j.Store, spec.Pack.Key, pack, spec.Pack.Digest); err != nil {
+	pack, err := j.fetch(ctx, spec.Pack, "packs", ".tar")
+	if err != nil {
 		return inputs{}, fmt.Errorf("fetch the data set %s: %w", spec.Pack.Name, err)
 	}
 	base, err := onnximport.Load(model)
@@ -42,6 +42,14 @@ func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, er
 		return inputs{}, fmt.Errorf("data set %s: %w", spec.Pack.Name, err)
 	}
 	return inputs{base: base, data: pixels, close: func() { _ = pixels.Close() }}, nil // only memory is given back
+}
+
+// fetch returns where the object is in the cache.
+func (j *jobProcess) fetch(ctx context.Context, ref plan.Ref, folder, suffix string) (path string, err error) {
+	path = filepath.Join(j.CacheDir, folder, ref.Digest+suffix)
+	return path, patiently(ctx, j.StorePatience, j.Log, func() error {
+		return artifacts.Fetch(ctx, j.Store, ref.Key, path, ref.Digest)
+	})
 }
 
 func (j *jobProcess) openPixels(ctx context.Context, path string, spec plan.Spec) (*dataset.Pixels, error) {

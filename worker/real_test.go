@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -438,7 +439,8 @@ func TestDivergedJobIsGivenUp(t *testing.T) {
 	if end != Failed || !strings.Contains(fmt.Sprint(err), "diverged") {
 		t.Errorf("ended %s: %v", end, err)
 	}
-	if hint := err.(*GivenUpError).Hint(); !strings.Contains(hint, "learning_rate") {
-		t.Errorf("the hint is %q", hint)
+	var given *GivenUpError
+	if !errors.As(err, &given) || !strings.Contains(given.Hint(), "learning_rate") {
+		t.Errorf("it is not said what helps: %v", err)
 	}
 }
