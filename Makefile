@@ -3,7 +3,7 @@
 # library by the integrity hash in trainer/ort/library/package-lock.json.
 
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
-LINT_VERSION  := v2.1.0
+LINT_VERSION  := v2.15.0
 
 ORT_DIR := build/onnxruntime
 ORT_LIB := $(ORT_DIR)/lib/.ready
