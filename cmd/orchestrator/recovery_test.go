@@ -89,7 +89,10 @@ func (w *workspace) whileTraining() plan.FoldResult {
 	w.t.Helper()
 	var found plan.FoldResult
 	eventually(w.t, time.Minute, "a job is in the middle of its epochs", func() bool {
-		out := w.run("status", "--output", "json")
+		out, _, code := w.try("status", "--output", "json")
+		if code != exitOK {
+			return false // the sweep is not submitted yet
+		}
 		ok := false
 		eachFold(parseResults(w.t, out), func(_ plan.TrialResult, f plan.FoldResult) {
 			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 10 && f.Progress.Epoch < f.Progress.Epochs-50 {

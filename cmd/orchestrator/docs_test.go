@@ -1,0 +1,87 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated pages in docs/")
+
+// TestConfigurationPage holds docs/configuration.md to the table of settings.
+func TestConfigurationPage(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Settings
+
+Strongest first: flags, environment variables, the configuration file, defaults. The file is the one that --config names, else
+`+"`orchestrator.yaml`"+` in the working directory, else `+"`orchestrator/orchestrator.yaml`"+` in the user's configuration folder; a dot in a
+setting's name is a level of nesting there. Secrets have no flags, as flags show in process lists.
+
+This page is generated from the program: `+"`go test ./cmd/orchestrator -run TestConfigurationPage -update`"+`.
+
+| setting | flag | environment variable | default | meaning |
+|---|---|---|---|---|
+`)
+	for _, s := range settings {
+		flagName, value := "", ""
+		if s.flag != "" {
+			flagName = "`--" + s.flag + "`"
+		}
+		if text := fmt.Sprint(s.value); text != "" {
+			value = "`" + text + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", s.key, flagName, envName(s.key), value, s.usage)
+	}
+	path := filepath.Join(repoRoot(t), "docs", "configuration.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
+		t.Errorf("docs/configuration.md is out of date, run with -update (-want +got):\n%s", diff)
+	}
+}
+
+// TestEveryCommandHelps: each command says what it does, with an example and
+// the exit codes.
+func TestEveryCommandHelps(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Short == "" {
+			t.Errorf("%s has no summary", c.CommandPath())
+		}
+		leaf := !c.HasSubCommands() && !c.Hidden && c.Name() != "version"
+		if leaf && (c.Example == "" || !strings.Contains(c.Long, "Exit codes")) {
+			t.Errorf("%s has no example, or does not say its exit codes", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot(&app{}))
+}
+
+// TestSettingsReachChildren: a trainer process sees what its daemon was given.
+func TestSettingsReachChildren(t *testing.T) {
+	c := config{Store: "s3://b/p", CacheDir: "/c", Library: "/l.so", LogLevel: "debug"}
+	c.S3.Endpoint, c.S3.AccessKey, c.S3.SecretKey, c.S3.Region = "http://h:1", "ak", "sk", "r"
+	want := []string{
+		"ORCHESTRATOR_STORE=s3://b/p", "ORCHESTRATOR_CACHE_DIR=/c", "ORCHESTRATOR_ONNXRUNTIME_LIBRARY=/l.so",
+		"ORCHESTRATOR_LOG_LEVEL=debug", "ORCHESTRATOR_S3_ENDPOINT=http://h:1", "ORCHESTRATOR_S3_REGION=r",
+		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_ACCESS_KEY=ak", "ORCHESTRATOR_S3_SECRET_KEY=sk",
+	}
+	if diff := cmp.Diff(want, c.environ()); diff != "" {
+		t.Errorf("the child's environment (-want +got):\n%s", diff)
+	}
+}
