@@ -125,7 +125,7 @@ func get(t *testing.T, url string) string {
 func TestFailedJobSaysWhy(t *testing.T) {
 	w := newWorkspace(t)
 	file := w.tiny()
-	args := []string{"run", file, "--set", "training.learning_rate=100", "--set", "parameters={}", "--set", "training.epochs=30"}
+	args := []string{"run", file, "--set", "preprocessing.scale=1e30", "--set", "parameters={}", "--set", "training.epochs=30"}
 	out, errOut, code := w.try(args...)
 	if code != exitJobFailed {
 		t.Errorf("exit code %d, want %d:\n%s", code, exitJobFailed, errOut)
