@@ -130,7 +130,7 @@ func TestFailedJobSaysWhy(t *testing.T) {
 	if code != exitJobFailed {
 		t.Errorf("exit code %d, want %d:\n%s", code, exitJobFailed, errOut)
 	}
-	if !strings.Contains(out, "learning rate") {
+	if !strings.Contains(out, "lower training.learning_rate") {
 		t.Errorf("the table does not say what to try:\n%s", out)
 	}
 	eachFold(w.results(), func(_ plan.TrialResult, f plan.FoldResult) {
