@@ -168,9 +168,9 @@ func (p *process) wait(limit time.Duration) int {
 }
 
 // results reads a sweep's results as scripts do.
-func (w *workspace) results(args ...string) *plan.Results {
+func (w *workspace) results() *plan.Results {
 	w.t.Helper()
-	return parseResults(w.t, w.run(append([]string{"results", "--output", "json"}, args...)...))
+	return parseResults(w.t, w.run("results", "--output", "json"))
 }
 
 func parseResults(t *testing.T, text string) *plan.Results {
