@@ -72,8 +72,33 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)
+		if strings.Contains(c.Use, "[SWEEP]") {
+			c.ValidArgsFunction = a.completeSweeps
+		}
 	}
 	return root
+}
+
+// completeSweeps offers the sweeps of the store to the shell.
+func (a *app) completeSweeps(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	none := cobra.ShellCompDirectiveNoFileComp
+	var err error
+	if a.config, err = loadConfig(cmd.Flags()); err != nil || len(args) > 0 || !a.storeExists() {
+		return nil, none
+	}
+	store, err := a.openStore(cmd.Context())
+	if err != nil {
+		return nil, none
+	}
+	sweeps, err := a.newScheduler(store, nil).List(cmd.Context())
+	if err != nil {
+		return nil, none
+	}
+	words := []string{"latest"}
+	for _, s := range sweeps {
+		words = append(words, s.Sweep)
+	}
+	return words, none
 }
 
 // wrapArgs makes cobra's complaints about arguments usage errors.
