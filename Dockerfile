@@ -7,11 +7,12 @@ COPY trainer/ort/library/package.json trainer/ort/library/package-lock.json trai
 RUN tools/install-onnxruntime.sh /onnxruntime
 
 FROM golang:1.26.8-trixie AS build
+ENV GOCACHE=/var/cache/go-build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/var/cache/go-build \
     make build
 
 FROM debian:trixie-slim

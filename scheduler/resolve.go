@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // inputError is about what the user wrote.
@@ -77,34 +79,13 @@ func unknown(word string, entries []entry) error {
 func nearest(word string, entries []entry) string {
 	best, least := "", (len(word)+1)/2
 	for _, e := range entries {
-		d := distance(word, e.id[:min(len(e.id), len(word))])
-		d = min(d, distance(word, e.id))
+		d := levenshtein.ComputeDistance(word, e.id[:min(len(e.id), len(word))])
+		d = min(d, levenshtein.ComputeDistance(word, e.id))
 		if d < least || d == least && best != "" && len(e.id) < len(best) {
 			best, least = e.id, d
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's: insertions, deletions and substitutions.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // some names a few sweeps.

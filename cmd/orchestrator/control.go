@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,78 +10,64 @@ import (
 )
 
 func newCancelCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	return controlCommand(a, "canceled", (*scheduler.Scheduler).Cancel, &cobra.Command{
 		Use:   "cancel [SWEEP]",
 		Short: "Stop a sweep's jobs and queue no more of them",
 		Long: `Marks the sweep as canceled in the store, takes its jobs out of the queue, and
 makes the workers that run one stop. Outcomes stay; resume takes it up again.` + "\n" + exitHelp,
 		Example: "  orchestrator cancel hymenoptera",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, id, done, err := a.lookAt(cmd.Context(), sweepArg(args))
-			if err != nil {
-				return err
-			}
-			defer done()
-			r, err := s.Cancel(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return a.printReport(id, r, "canceled")
-		},
-	}
+	})
 }
 
 func newResumeCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	return controlCommand(a, "resumed", (*scheduler.Scheduler).Resume, &cobra.Command{
 		Use:   "resume [SWEEP]",
 		Short: "Queue what has no outcome: after cancel, or after Redis was lost",
 		Long: `Removes the cancel mark and enqueues exactly the jobs that have no outcome. They
 go on from their last checkpoints. A sweep of the embedded queue is taken up by
 calling run with its file again.` + "\n" + exitHelp,
 		Example: "  orchestrator resume latest",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, id, done, err := a.lookAt(cmd.Context(), sweepArg(args))
-			if err != nil {
-				return err
-			}
-			defer done()
-			r, err := s.Resume(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return a.printReport(id, r, "resumed")
-		},
-	}
+	})
 }
 
 func newRetryCommand(a *app) *cobra.Command {
-	var failed bool
-	cmd := &cobra.Command{
+	cmd := controlCommand(a, "retried", retryFailed, &cobra.Command{
 		Use:   "retry [SWEEP] --failed",
 		Short: "Try a sweep's failed jobs again",
 		Long: `Forgets the failures of the jobs that were given up and enqueues them again, from
 their last checkpoints. Jobs that have an outcome are left alone.` + "\n" + exitHelp,
 		Example: "  orchestrator retry --failed",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !failed {
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if failed, _ := cmd.Flags().GetBool("failed"); !failed {
 				return usagef("orchestrator retry --failed", "say which jobs: only --failed is offered")
 			}
-			s, id, done, err := a.lookAt(cmd.Context(), sweepArg(args))
-			if err != nil {
-				return err
-			}
-			defer done()
-			_, r, err := s.Retry(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return a.printReport(id, r, "retried")
+			return nil
 		},
+	})
+	cmd.Flags().Bool("failed", false, "the jobs that failed")
+	return cmd
+}
+
+func retryFailed(s *scheduler.Scheduler, ctx context.Context, sweep string) (scheduler.Report, error) {
+	_, report, err := s.Retry(ctx, sweep)
+	return report, err
+}
+
+// controlCommand completes a command that does something to a whole sweep.
+func controlCommand(a *app, done string, act func(*scheduler.Scheduler, context.Context, string) (scheduler.Report, error), cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, id, release, err := a.lookAt(cmd.Context(), sweepArg(args))
+		if err != nil {
+			return err
+		}
+		defer release()
+		r, err := act(s, cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		return a.printReport(id, r, done)
 	}
-	cmd.Flags().BoolVar(&failed, "failed", false, "the jobs that failed")
 	return cmd
 }
 

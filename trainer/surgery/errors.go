@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Error says why a step cannot be done on this network.
@@ -34,7 +36,7 @@ func (e *Error) ExitCode() int { return 2 }
 func nearestHint(name string, names []string) string {
 	names = slices.Clone(names)
 	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Compare(distance(name, a), distance(name, b))
+		return cmp.Compare(levenshtein.ComputeDistance(name, a), levenshtein.ComputeDistance(name, b))
 	})
 	names = slices.Compact(names[:min(3, len(names))])
 	const list = "`orchestrator model inspect` lists all layers"
@@ -42,26 +44,4 @@ func nearestHint(name string, names []string) string {
 		return list
 	}
 	return fmt.Sprintf("the nearest names are %s; %s", strings.Join(names, ", "), list)
-}
-
-// distance is Levenshtein's: the fewest insertions, deletions and replacements
-// of bytes that turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
