@@ -4,6 +4,7 @@
 
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 LINT_VERSION  := v2.15.0
+GOTESTSUM_VERSION := v1.13.0
 
 ORT_DIR := build/onnxruntime
 ORT_LIB := $(ORT_DIR)/lib/.ready
@@ -30,7 +31,7 @@ quickstart: setup build ## train a first sweep on pictures that the program draw
 test: setup test-tools ## install what the tests need, and run them all
 	./tools/test.sh
 
-test-tools: $(MINIO) ## MinIO (built from its Go module) and Redis
+test-tools: $(MINIO) $(TOOLS)/gotestsum ## MinIO (built from its Go module), Redis, the test runner
 	./tools/install-redis.sh
 
 $(MINIO):
@@ -38,6 +39,9 @@ $(MINIO):
 
 lint: $(TOOLS)/golangci-lint ## format, vet, import rules
 	$(TOOLS)/golangci-lint run ./...
+
+$(TOOLS)/gotestsum:
+	GOBIN=$(TOOLS) go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
 
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
