@@ -146,7 +146,8 @@ func majority(p *plan.Plan) float64 {
 func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "Sweep %s\n", s.Sweep)
 	fmt.Fprintf(w, "  %d pictures in %d classes (%s); %d files left out\n", s.Pictures, len(s.Classes), strings.Join(s.Classes, ", "), s.LeftOut)
-	fmt.Fprintf(w, "  %d trials × %d folds = %d jobs, %d of them in the store already\n", len(s.Trials), len(s.Folds), s.Jobs, s.Cached)
+	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
+		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
 	fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
 	fmt.Fprintf(w, "  always answering the most frequent class: accuracy %.4f\n\n", s.Majority)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -159,6 +160,14 @@ func printPlan(w io.Writer, s planSummary) error {
 		fmt.Fprintf(t, "%s\t%d\t%d\n", f.Name, f.Train, f.Test)
 	}
 	return t.Flush()
+}
+
+// counted is a number with its noun: 1 trial, 2 trials.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func parametersText(parameters map[string]any) string {

@@ -65,7 +65,11 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	if err := a.printResults(r); err != nil {
 		return err
 	}
-	return sweepError(r)
+	err = sweepError(r)
+	if errors.Is(err, errJobFailed) {
+		fmt.Fprintf(a.err, "To try the failed jobs again: orchestrator retry --failed %s, then the same run.\n", r.Sweep)
+	}
+	return err
 }
 
 // runEmbedded brings a sweep to its end with a queue inside this process. When
