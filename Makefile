@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-tools lint fmt bench fuzz clean
+.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -51,6 +51,10 @@ fmt:
 
 bench: setup ## training step, data path and queue path
 	./tools/bench.sh
+
+bench-engine: setup ## our training step beside PyTorch's (any python3 that has torch: make bench-engine PYTHON=...)
+	go build -o bin/bench-engine ./bench/engine
+	bin/bench-engine -python $(or $(PYTHON),python3)
 
 fuzz: ## every parser for a while: make fuzz FUZZTIME=30s
 	./tools/fuzz.sh $(or $(FUZZTIME),20s)

@@ -1,0 +1,209 @@
+// Command engine times training steps of this program's engine beside
+// PyTorch's, in one run on one machine, and prints the ratios of the medians and
+// of the peak memory of the whole processes. A figure of a shared machine means
+// little by itself; a ratio of rounds that take turns means more.
+//
+//	engine [-models DIR] [-python PYTHON] [-rounds 3] [-steps 6] [caffenet:32 ...]
+//
+// PyTorch is needed for this comparison alone.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"orchestrator/trainer/builtin"
+	"orchestrator/trainer/compile"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/trainer/ort"
+)
+
+func main() {
+	models := flag.String("models", filepath.Join("..", "shared", "data", "models"), "folder with light_squeezenet.onnx and light_resnet50.onnx")
+	python := flag.String("python", "python3", "a Python that has PyTorch")
+	rounds := flag.Int("rounds", 3, "times that both sides take turns")
+	steps := flag.Int("steps", 6, "steps a round; the first two are not counted")
+	child := flag.String("child", "", "run one side: NETWORK:BATCH (used by the program itself)")
+	flag.Parse()
+	var err error
+	if *child != "" {
+		err = ours(*models, *child, *steps)
+	} else {
+		cases := flag.Args()
+		if len(cases) == 0 {
+			cases = []string{"caffenet:32", "caffenet:128", "squeezenet:16", "resnet50:16"}
+		}
+		err = compare(cases, *models, *python, *rounds, *steps)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
+}
+
+// side collects one engine's measurements.
+type side struct {
+	seconds []float64
+	peak    int64 // bytes
+}
+
+func compare(cases []string, models, python string, rounds, steps int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-14s %12s %12s %8s %12s %12s %8s\n", "network:batch", "ours s/step", "torch s/step", "ratio", "ours MB", "torch MB", "ratio")
+	for _, c := range cases {
+		network, batch, ok := strings.Cut(c, ":")
+		if !ok {
+			return fmt.Errorf("%q is not NETWORK:BATCH", c)
+		}
+		var a, b side
+		for range rounds {
+			if err := a.run(exec.Command(self, "-models", models, "-steps", strconv.Itoa(steps), "-child", c)); err != nil {
+				return err
+			}
+			if err := b.run(exec.Command(python, filepath.Join("bench", "engine", "torch_step.py"), network, batch, strconv.Itoa(steps))); err != nil {
+				return err
+			}
+		}
+		x, y := median(a.seconds), median(b.seconds)
+		fmt.Printf("%-14s %12.3f %12.3f %8.2f %12.0f %12.0f %8.2f\n", c, x, y, x/y, float64(a.peak)/1e6, float64(b.peak)/1e6, float64(a.peak)/float64(b.peak))
+	}
+	return nil
+}
+
+// run executes one round in a process of its own, whose peak memory the system
+// tells.
+func (s *side) run(cmd *exec.Cmd) error {
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	var result struct {
+		Seconds []float64 `json:"seconds"`
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return err
+	}
+	s.seconds = append(s.seconds, result.Seconds[min(2, len(result.Seconds)-1):]...)
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		s.peak = max(s.peak, usage.Maxrss*1024) // kilobytes on Linux
+	}
+	return nil
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
+// ours trains some steps and prints their times.
+func ours(models, name string, steps int) error {
+	network, batchText, _ := strings.Cut(name, ":")
+	batch, err := strconv.Atoi(batchText)
+	if err != nil {
+		return fmt.Errorf("batch of %q: %w", name, err)
+	}
+	model, size, err := load(models, network)
+	if err != nil {
+		return err
+	}
+	p, err := compile.Train(model, compile.Options{Batch: batch, Channels: 3, Height: size, Width: size, Momentum: 0.9, Decay: 5e-4, FloatInput: true})
+	if err != nil {
+		return err
+	}
+	rt, err := ort.New(ort.Options{Threads: 2})
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	session, err := rt.Open(p.Graph)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	seconds, err := train(session, model, p, batch, steps)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"seconds": seconds})
+}
+
+func load(models, network string) (*onnx.Graph, int, error) {
+	switch network {
+	case "caffenet":
+		g, err := builtin.Model("caffenet", 1000, 1)
+		return g, 227, err
+	case "squeezenet", "resnet50":
+		g, err := onnximport.Load(filepath.Join(models, "light_"+network+".onnx"))
+		return g, 224, err
+	}
+	return nil, 0, fmt.Errorf("no network %q: caffenet, squeezenet or resnet50", network)
+}
+
+// train feeds a fixed batch; the two sets of state swap after each step.
+func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, steps int) ([]float64, error) {
+	inputs, outputs := make([]*onnx.Tensor, len(p.Graph.Inputs)), make([]*onnx.Tensor, len(p.Graph.Outputs))
+	for i, v := range p.Graph.Inputs {
+		inputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+		fill(inputs[i], v.Name, model, batch)
+	}
+	for i, v := range p.Graph.Outputs {
+		outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+	}
+	var seconds []float64
+	for range steps {
+		start := time.Now()
+		if err := session.Run(inputs, outputs); err != nil {
+			return nil, err
+		}
+		seconds = append(seconds, time.Since(start).Seconds())
+		for o, v := range p.Graph.Outputs {
+			if i := slices.IndexFunc(p.Graph.Inputs, func(in onnx.Value) bool { return in.Name+"'" == v.Name }); i >= 0 {
+				inputs[i], outputs[o] = outputs[o], inputs[i]
+			}
+		}
+	}
+	return seconds, nil
+}
+
+// fill gives an input values of the right size: timings depend on little else.
+func fill(t *onnx.Tensor, name string, model *onnx.Graph, batch int) {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "param":
+		copy(t.F32(), model.Initializer(rest).F32())
+		if strings.HasPrefix(model.Initializer(rest).Name, "gpu_0/") || t.F32()[0] == 0 {
+			for i := range t.F32() {
+				t.F32()[i] = float32((i*7919)%2003-1001) * 2e-5 // stripped weights; scales and variances must not be 0
+				if len(t.Shape) == 1 {
+					t.F32()[i] = 1
+				}
+			}
+		}
+	case "labels":
+		for i := range t.I64() {
+			t.I64()[i] = int64(i * 3 % 10)
+		}
+	case "weights", "learning_rate":
+		for i := range t.F32() {
+			t.F32()[i] = 1 / float32(batch) / map[string]float32{"weights": 1, "learning_rate": 1e4}[kind]
+		}
+	case "images", "mask":
+		for i := range t.F32() {
+			t.F32()[i] = float32((i*104729)%1999)/1000 - 1
+		}
+	}
+}
