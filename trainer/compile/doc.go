@@ -6,7 +6,8 @@
 // Accumulate adds up the gradients of micro-batches and Apply updates the
 // parameters once with their sum: as each sample enters with its own weight,
 // that is the update of the whole mini-batch, but for BatchNormalization,
-// whose statistics are those of each micro-batch. Eval scores pictures.
+// whose statistics are those of each micro-batch. Average keeps a moving average
+// of the weights. Eval scores pictures.
 //
 // What a layer does in training:
 //
@@ -15,7 +16,8 @@
 //     moves its running statistics, which are State, towards them. A layer
 //     whose own parameters are all frozen uses its running statistics, and they
 //     stay as they are.
-//   - A final Softmax is taken together with the loss, from its input.
+//   - A final Softmax is taken together with the loss, from its input; what the
+//     losses are says the table in loss.go.
 //
 // The emitted graph is a function of the model and the Options alone, lowerings
 // included: the same job trains with the same bits wherever it runs.

@@ -8,7 +8,8 @@ import (
 
 // Eval compiles the network as it is used: Dropout does nothing,
 // BatchNormalization uses its running statistics. Every parameter and running
-// statistic is an input.
+// statistic is an input. The logits are those whose Softmax are the
+// probabilities under the Options' Loss; see Link.
 func Eval(model *onnx.Graph, o Options) (*Program, error) {
 	n, err := newNetwork("eval", model, o, false)
 	if err != nil {
@@ -19,8 +20,12 @@ func Eval(model *onnx.Graph, o Options) (*Program, error) {
 	if err := n.forward(x); err != nil {
 		return nil, err
 	}
-	n.Output("logits", n.logits)
-	n.Output("probabilities", n.Op("Softmax", onnx.Attrs{"axis": int64(1)}, n.logits))
+	logits := n.logits
+	for _, op := range Link(n.o.Loss) {
+		logits = n.Op(op, nil, logits)
+	}
+	n.Output("logits", logits)
+	n.Output("probabilities", n.Op("Softmax", onnx.Attrs{"axis": int64(1)}, logits))
 	g, err := n.Graph()
 	if err != nil {
 		return nil, fmt.Errorf("evaluation graph: %w", err)

@@ -27,7 +27,7 @@ func newNetwork(name string, model *onnx.Graph, o Options, training bool) (*netw
 	if err != nil {
 		return nil, err
 	}
-	end, err := findLogits(model, o.Logits)
+	end, err := findLogits(model, o)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (n *network) forTraining() *onnx.Graph {
 			node.Inputs = []string{node.Inputs[0], "mask:" + node.Name}
 			node.Outputs = node.Outputs[:1]
 		case "BatchNormalization":
-			if n.trains(node.Inputs[1]) || n.trains(node.Inputs[2]) {
+			if n.normalisesBatch(node) {
 				// With momentum 0 the "running" statistics are the batch's own.
 				node.Attrs["training_mode"], node.Attrs["momentum"] = int64(1), float32(0)
 				node.Outputs = []string{node.Outputs[0], node.Name + ".mean", node.Name + ".variance"}

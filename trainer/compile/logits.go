@@ -33,10 +33,11 @@ func (e *OutputError) ExitCode() int { return 2 }
 // stand before them.
 var passive = map[string]bool{"Identity": true, "Flatten": true, "Reshape": true, "Squeeze": true}
 
-// findLogits is the value that the loss is taken from: the one of that name,
-// or the input of a final Softmax or LogSoftmax, or else the output.
-func findLogits(model *onnx.Graph, name string) (onnx.Value, error) {
-	if name != "" {
+// findLogits is the value that the loss is taken from: the one that o.Logits
+// names, or the input of a final Softmax or LogSoftmax (Sigmoid too, with a loss
+// that takes sigmoids itself), or else the output.
+func findLogits(model *onnx.Graph, o Options) (onnx.Value, error) {
+	if name := o.Logits; name != "" {
 		if producer(model, name) == nil {
 			return onnx.Value{}, &OutputError{Value: name, Reason: "no node computes it"}
 		}
@@ -50,7 +51,7 @@ func findLogits(model *onnx.Graph, name string) (onnx.Value, error) {
 	for n != nil && passive[n.Op] {
 		n = producer(model, n.Inputs[0])
 	}
-	if n != nil && (n.Op == "Softmax" || n.Op == "LogSoftmax") {
+	if n != nil && (n.Op == "Softmax" || n.Op == "LogSoftmax" || n.Op == "Sigmoid" && len(Link(o.Loss)) > 0) {
 		return onnx.Value{Name: n.Inputs[0], Type: out.Type}, nil
 	}
 	return out, nil
@@ -66,7 +67,7 @@ func producer(g *onnx.Graph, value string) *onnx.Node {
 }
 
 // reserved are the names that programs give their own inputs and outputs.
-var reserved = []string{"images", "labels", "weights", "learning_rate", "loss", "logits", "probabilities"}
+var reserved = []string{"images", "labels", "weights", "learning_rate", "bias_correction_1", "bias_correction_2", "average_share", "loss", "logits", "probabilities"}
 
 // renameReserved gives the network's values that have a reserved name another.
 func renameReserved(g *onnx.Graph) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"orchestrator/trainer/optim"
 )
 
 // withDefaults fills in what was left out and refuses what cannot be compiled.
@@ -12,8 +14,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("compile: pictures [%d,%d,%d,%d]: every dimension must be positive", o.Batch, o.Channels, o.Height, o.Width)
 	}
 	o.Loss, o.Optimizer = cmp.Or(o.Loss, "softmax"), cmp.Or(o.Optimizer, "sgd")
-	if o.Loss != "softmax" {
-		return o, fmt.Errorf("compile: there is no loss %q; use softmax", o.Loss)
+	if _, ok := losses[o.Loss]; !ok {
+		return o, &lossError{o.Loss}
 	}
 	if o.Mean == nil {
 		o.Mean = make([]float32, o.Channels)
@@ -25,6 +27,15 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("compile: %d means and %d scales for %d channels", len(o.Mean), len(o.Scale), o.Channels)
 	}
 	return o, nil
+}
+
+// rule is the optimizer, with what it needs.
+func (o Options) rule() (optim.Rule, error) {
+	rule, err := optim.Lookup(cmp.Or(o.Optimizer, "sgd"))
+	if err == nil {
+		err = rule.Check(o.Hyper)
+	}
+	return rule, err
 }
 
 // rates are the multipliers of a parameter.

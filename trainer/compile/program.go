@@ -1,6 +1,9 @@
 package compile
 
-import "orchestrator/trainer/onnx"
+import (
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
+)
 
 // Options of the compiled graphs.
 type Options struct {
@@ -11,11 +14,18 @@ type Options struct {
 	Mean      []float32 // per channel; the graph computes (x - Mean) * Scale; nil: 0
 	Scale     []float32 // nil: 1
 	Classes   int       // 0: as many as the network has outputs
-	Loss      string    // softmax (also where empty)
-	Optimizer string    // sgd (also where empty) | nesterov
+	Loss      string    // one of Losses; softmax where empty
+	Optimizer string    // one of optim.Names; sgd where empty
 	Momentum  float64
 	Decay     float64
-	Rates     map[string]Rates // by parameter name; absent: {1, 1}; LR 0 freezes
+	Hyper     optim.Hyper // what only some optimizers have
+	ClipNorm  float64     // most that the norm of all gradients together may be; 0: any
+	ClipValue float64     // most that any element of a gradient may be, either sign; 0: any
+	// LabelSmoothing is the share of a label that softmax spreads over all classes.
+	LabelSmoothing float64
+	FocalGamma     float64          // of the loss focal
+	Average        float64          // decay of the moving average that Average compiles
+	Rates          map[string]Rates // by parameter name; absent: {1, 1}; LR 0 freezes
 	// Logits names the value that the loss is taken from; empty: the input of a
 	// final Softmax, or the output.
 	Logits string
@@ -31,14 +41,15 @@ type Rates struct{ LR, Decay float64 }
 // graph order. Which inputs and outputs there are depends on the program:
 //
 //	            inputs                                          outputs
-//	Train       images labels weights learning_rate mask:* State   loss, State'
-//	Accumulate  images labels weights mask:* State                 loss, State'
-//	Apply       learning_rate State                                State'
-//	Eval        images State                                       logits probabilities
+//	Train       images labels weights learning_rate Scalars mask:* State   loss, State'
+//	Accumulate  images labels weights mask:* State                         loss, State'
+//	Apply       learning_rate Scalars State                                State'
+//	Average     Scalars State                                              State'
+//	Eval        images State                                               logits probabilities
 //
 // "images" is uint8 [N,C,H,W] (float with Options.FloatInput); "labels" int64
-// [N]; "weights" float [N], each sample's share of the loss (1/N; 0 pads a short
-// batch); "learning_rate" float []; "mask:<node>" float, one per Dropout (0 or
+// [N]; "weights" float [N], each sample's share of the loss (1/N, times the weight
+// of its class; 0 pads a short batch); "learning_rate" float []; "mask:<node>" float, one per Dropout (0 or
 // 1/(1-ratio)); "loss" float []; "logits" and "probabilities" float [N,Classes].
 //
 // State is the list of inputs that live from step to step; State' is the new
@@ -46,9 +57,17 @@ type Rates struct{ LR, Decay float64 }
 // with a "'" after it. Slots of one name in several programs of a job are one
 // tensor.
 type Program struct {
-	Graph *onnx.Graph
-	Masks []Mask
-	State []Slot
+	Graph   *onnx.Graph
+	Scalars []Scalar
+	Masks   []Mask
+	State   []Slot
+}
+
+// Scalar is an input of shape [] that the host computes for each update.
+type Scalar struct {
+	Input string // graph input
+	// At is its value in an update of the job, counted from 1 over all epochs.
+	At func(update int) float64
 }
 
 // Mask is a Dropout whose randomness the host draws.
@@ -61,7 +80,7 @@ type Mask struct {
 // Slot is one tensor that lives from step to step: a parameter (trained,
 // frozen or running statistics) or optimizer state.
 type Slot struct {
-	Name  string // "param:conv1_w_0", "velocity:conv1_w_0", "acc:conv1_w_0"
+	Name  string // "param:conv1_w_0", "velocity:conv1_w_0", "acc:conv1_w_0", "average:conv1_w_0"
 	Param string // the model's initializer that it holds or belongs to
 	Shape []int
 	Zero  bool // starts at zero (optimizer state, sums) instead of the initializer's value

@@ -541,8 +541,8 @@ func TestErrors(t *testing.T) {
 		{"output is a picture", spread(), nil, []string{"[2 3 6 6]", "cut_after"}, new(*OutputError)},
 		{"unknown logits", small(), func(o *Options) { o.Logits = "fc9" }, []string{"fc9"}, new(*OutputError)},
 		{"operator without gradient", unknown(), nil, []string{"mystery", "Einsum", "freeze"}, new(*autodiff.UnsupportedError)},
-		{"unknown optimizer", small(), func(o *Options) { o.Optimizer = "sdg" }, []string{`"sdg"`, "nesterov, sgd"}, nil},
-		{"unknown loss", small(), func(o *Options) { o.Loss = "hinge" }, []string{"hinge"}, nil},
+		{"unknown optimizer", small(), func(o *Options) { o.Optimizer = "sdg" }, []string{`"sdg"`, "nesterov, rmsprop, sgd"}, nil},
+		{"unknown loss", small(), func(o *Options) { o.Loss = "hing" }, []string{`"hing"`, "hinge, mean_squared_error"}, nil},
 		{"no pictures", small(), func(o *Options) { o.Batch = 0 }, []string{"[0,2,6,6]"}, nil},
 		{"means for another number of channels", small(), func(o *Options) { o.Mean = []float32{1, 2, 3} }, []string{"3 means", "2 channels"}, nil},
 	}

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 
@@ -15,11 +14,11 @@ import (
 // An output that does not fit the classes gives an *OutputError, an operator
 // that cannot be trained through an *autodiff.UnsupportedError.
 func Train(model *onnx.Graph, o Options) (*Program, error) {
-	rule, err := optim.Lookup(cmp.Or(o.Optimizer, "sgd"))
+	rule, err := o.rule()
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStep("train", model, o, true)
+	s, err := newStep("train", model, o, &rule)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +33,7 @@ func Train(model *onnx.Graph, o Options) (*Program, error) {
 // Accumulate compiles the part of a training step that is done for each
 // micro-batch: forward, loss, backward, and the sum of the gradients.
 func Accumulate(model *onnx.Graph, o Options) (*Program, error) {
-	s, err := newStep("accumulate", model, o, false)
+	s, err := newStep("accumulate", model, o, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +50,7 @@ func Accumulate(model *onnx.Graph, o Options) (*Program, error) {
 // Apply compiles the rest of a training step: the update of the parameters with
 // the sums of the gradients.
 func Apply(model *onnx.Graph, o Options) (*Program, error) {
-	rule, err := optim.Lookup(cmp.Or(o.Optimizer, "sgd"))
+	rule, err := o.rule()
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ func Apply(model *onnx.Graph, o Options) (*Program, error) {
 		return nil, err
 	}
 	s := &step{network: n, next: map[string]onnx.Value{}, gradients: map[string]onnx.Value{}}
-	s.rate = s.Input("learning_rate", onnx.Float)
+	s.declareRate(rule)
 	s.declareTrained()
 	if len(s.trained()) == 0 {
 		return nil, errFrozen
@@ -86,10 +85,12 @@ type step struct {
 	loss      onnx.Value
 	gradients map[string]onnx.Value // by parameter
 	next      map[string]onnx.Value // new values, by slot
+	scalars   []Scalar
 }
 
-// newStep declares the inputs up to the parameters.
-func newStep(name string, model *onnx.Graph, o Options, withRate bool) (*step, error) {
+// newStep declares the inputs up to the parameters; rule is nil where the
+// program does not update.
+func newStep(name string, model *onnx.Graph, o Options, rule *optim.Rule) (*step, error) {
 	n, err := newNetwork(name, model, o, true)
 	if err != nil {
 		return nil, err
@@ -98,8 +99,8 @@ func newStep(name string, model *onnx.Graph, o Options, withRate bool) (*step, e
 	s.pictures = s.images()
 	s.labels = s.Input("labels", onnx.Int64, s.o.Batch)
 	s.weights = s.Input("weights", onnx.Float, s.o.Batch)
-	if withRate {
-		s.rate = s.Input("learning_rate", onnx.Float)
+	if rule != nil {
+		s.declareRate(*rule)
 	}
 	if err := s.declareMasks(); err != nil {
 		return nil, err
@@ -109,6 +110,15 @@ func newStep(name string, model *onnx.Graph, o Options, withRate bool) (*step, e
 		return nil, errFrozen
 	}
 	return s, s.Err()
+}
+
+// declareRate declares the scalars that an update takes.
+func (s *step) declareRate(rule optim.Rule) {
+	s.rate = s.Input("learning_rate", onnx.Float)
+	for _, scalar := range rule.Scalars {
+		s.Input(scalar.Name, onnx.Float)
+		s.scalars = append(s.scalars, Scalar{Input: scalar.Name, At: func(t int) float64 { return scalar.At(s.o.Hyper, t) }})
+	}
 }
 
 // declareOptimizer declares the optimizer's state and returns its slots, by
@@ -147,7 +157,7 @@ func (s *step) differentiate() error {
 	for name, v := range s.moved {
 		s.next["param:"+name] = v
 	}
-	s.loss = s.softmaxLoss()
+	s.loss = s.writeLoss()
 	names := s.trained()
 	wrt := make([]onnx.Value, len(names))
 	for i, name := range names {
@@ -163,32 +173,18 @@ func (s *step) differentiate() error {
 	return nil
 }
 
-// softmaxLoss is the cross-entropy -sum_i weights_i · log p_i of the labels'
-// probabilities p. LogSoftmax subtracts each row's maximum before it takes
-// exponentials, so that no score is too large.
-func (s *step) softmaxLoss() onnx.Value {
-	defer s.Scope("loss")()
-	n, classes := s.o.Batch, s.o.Classes
-	numbers := onnx.NewTensor(onnx.Int64, 1, classes)
-	for c := range classes {
-		numbers.I64()[c] = int64(c)
-	}
-	logP := s.Op("LogSoftmax", onnx.Attrs{"axis": int64(1)}, s.logits)
-	isLabel := s.Op("Equal", nil, s.Op("Reshape", nil, s.labels, s.Ints(n, 1)), s.Const(numbers))
-	oneHot := s.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, isLabel)
-	share := s.Op("Mul", nil, oneHot, s.Op("Reshape", nil, s.weights, s.Ints(n, 1)))
-	sum := s.Op("ReduceSum", onnx.Attrs{"keepdims": int64(0)}, s.Op("Mul", nil, logP, share), s.Ints(0, 1))
-	return s.Op("Neg", nil, sum)
-}
-
 // update writes the new parameters and the new optimizer state.
 func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
+	s.clip()
 	for _, name := range s.trained() {
 		end := s.Scope("update/" + name)
 		rates := s.o.rates(name)
 		p := &optim.Step{
 			Builder: s.Builder, Param: s.values[name], Gradient: s.gradients[name],
-			Rate: s.rate, Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum,
+			Rate: s.rate, Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum, Hyper: s.o.Hyper,
+		}
+		for _, scalar := range s.scalars {
+			p.Scalars = append(p.Scalars, s.Named(scalar.Input))
 		}
 		if rates.LR != 1 {
 			p.Rate = s.Op("Mul", nil, s.rate, s.Scalar(rates.LR))
@@ -202,6 +198,25 @@ func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
 			s.next[slot.Name] = state[i]
 		}
 		end()
+	}
+}
+
+// clip bounds the gradients of the whole mini-batch.
+func (s *step) clip() {
+	defer s.Scope("clip")()
+	names := s.trained()
+	gradients := make([]onnx.Value, len(names))
+	for i, name := range names {
+		gradients[i] = s.gradients[name]
+	}
+	if s.o.ClipValue > 0 {
+		gradients = optim.ClipValue(s.Builder, gradients, s.o.ClipValue)
+	}
+	if s.o.ClipNorm > 0 {
+		gradients = optim.ClipNorm(s.Builder, gradients, s.o.ClipNorm)
+	}
+	for i, name := range names {
+		s.gradients[name] = gradients[i]
 	}
 }
 
@@ -221,7 +236,7 @@ func (s *step) finish() (*Program, error) {
 		return nil, err
 	}
 	nameOutputs(g)
-	return &Program{Graph: g, Masks: s.masks, State: s.state}, nil
+	return &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state}, nil
 }
 
 // nameOutputs takes out the Identity nodes that do nothing but give a computed

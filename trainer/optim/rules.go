@@ -2,8 +2,6 @@ package optim
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"sort"
 	"strings"
 
@@ -15,8 +13,34 @@ type Rule struct {
 	// State names the tensors of the parameter's shape that the rule keeps for
 	// it, all zero before the first step.
 	State []string
-	// Update writes the new parameter and the new state, in the order of State.
-	Update func(s *Step) (param onnx.Value, state []onnx.Value)
+	// Scalars are the inputs of shape [] that the host computes for each update,
+	// in double precision and from the update's number alone: so they need no
+	// state, and 1 - beta^t loses no digits.
+	Scalars []Scalar
+
+	update    func(s *Step) (param onnx.Value, state []onnx.Value)
+	decoupled bool     // in any case
+	needs     []string // of Hyper, to be checked
+}
+
+// Scalar is one host-fed number.
+type Scalar struct {
+	Name string
+	// At is its value in an update, counted from 1.
+	At func(h Hyper, update int) float64
+}
+
+// Hyper are the numbers that only some rules have.
+type Hyper struct {
+	Beta1, Beta2 float64 // adam, adamw: decay of the means of the gradient and of its square
+	Epsilon      float64 // adam, adamw, rmsprop: added to the root that is divided by
+	RMSDecay     float64 // rmsprop: decay of the mean square of the gradient
+	Trust        float64 // lars: the trust coefficient eta
+	// Decoupled takes the weight decay out of the gradient: the parameter shrinks
+	// by rate·decay·parameter beside the rule's step (Loshchilov and Hutter 2019,
+	// arXiv:1711.05101; with the rate as a factor, as in PyTorch). Always so for
+	// adamw.
+	Decoupled bool
 }
 
 // Step is the update of one parameter in one step.
@@ -25,16 +49,58 @@ type Step struct {
 	Param    onnx.Value
 	Gradient onnx.Value   // of Param's shape, without weight decay
 	State    []onnx.Value // as Rule.State
+	Scalars  []onnx.Value // as Rule.Scalars
 	Rate     onnx.Value   // learning rate of this parameter, its multiplier included; shape []
 	Decay    float64      // weight decay of this parameter, its multiplier included
 	Momentum float64
+	Hyper
 }
 
 // rules is the table of optimizers.
 var rules = map[string]Rule{
-	"nesterov": {State: []string{"velocity"}, Update: nesterov},
-	"sgd":      {State: []string{"velocity"}, Update: sgd},
+	"adam":        {State: []string{"mean", "square"}, Scalars: corrections, update: adam, needs: []string{"betas", "epsilon"}},
+	"adamw":       {State: []string{"mean", "square"}, Scalars: corrections, update: adam, needs: []string{"betas", "epsilon"}, decoupled: true},
+	"lars":        {State: []string{"velocity"}, update: lars, needs: []string{"trust"}},
+	"nesterov":    {State: []string{"velocity"}, update: nesterov},
+	"rmsprop":     {State: []string{"square", "velocity"}, update: rmsprop, needs: []string{"epsilon", "rms_decay"}},
+	"sgd":         {State: []string{"velocity"}, update: sgd},
+	"sgd_pytorch": {State: []string{"velocity"}, update: sgdPyTorch},
 }
+
+// Update writes the new parameter and the new state, in the order of State.
+func (r Rule) Update(s *Step) (param onnx.Value, state []onnx.Value) {
+	if !s.Decoupled && !r.decoupled || s.Decay == 0 {
+		return r.update(s)
+	}
+	apart := *s
+	apart.Decay = 0
+	param, state = r.update(&apart)
+	shrink := s.Op("Mul", nil, s.Param, s.times(s.Rate, s.Decay))
+	return s.Op("Sub", nil, param, shrink), state
+}
+
+// Check refuses numbers that a rule cannot work with.
+func (r Rule) Check(h Hyper) error {
+	for _, need := range r.needs {
+		var ok bool
+		switch need {
+		case "betas":
+			ok = fraction(h.Beta1) && fraction(h.Beta2)
+		case "epsilon":
+			ok = h.Epsilon > 0
+		case "rms_decay":
+			ok = fraction(h.RMSDecay)
+		case "trust":
+			ok = h.Trust > 0
+		}
+		if !ok {
+			return fmt.Errorf("the optimizer's %s cannot be as in %+v", need, h)
+		}
+	}
+	return nil
+}
+
+func fraction(x float64) bool { return x >= 0 && x < 1 }
 
 // Lookup returns the rule of that name.
 func Lookup(name string) (Rule, error) {
@@ -65,58 +131,18 @@ func (e *UnknownError) Hint() string { return "use one of " + strings.Join(Names
 // ExitCode marks the error as one of the input.
 func (e *UnknownError) ExitCode() int { return 2 }
 
-// sgd: v' = mu·v + lr·(g + wd·w);  w' = w - v'.
-func sgd(s *Step) (onnx.Value, []onnx.Value) {
-	v := s.velocity()
-	return s.Op("Sub", nil, s.Param, v), []onnx.Value{v}
-}
-
-// nesterov: v' as in sgd;  w' = w - ((1+mu)·v' - mu·v), the form of Caffe's
-// NesterovSolver.
-func nesterov(s *Step) (onnx.Value, []onnx.Value) {
-	v := s.velocity()
-	ahead := s.Op("Sub", nil, s.times(v, 1+s.Momentum), s.times(s.State[0], s.Momentum))
-	return s.Op("Sub", nil, s.Param, ahead), []onnx.Value{v}
-}
-
-// velocity is mu·v + lr·(g + wd·w).
-func (s *Step) velocity() onnx.Value {
-	if product := s.product(); product != nil && s.Momentum != 0 {
-		return s.velocityOf(product)
-	}
-	kept := s.times(s.State[0], s.Momentum)
-	if s.Decay != 0 {
-		kept = s.Op("Add", nil, kept, s.Op("Mul", nil, s.Param, s.times(s.Rate, s.Decay)))
-	}
-	return s.Op("Add", nil, kept, s.Op("Mul", nil, s.Gradient, s.Rate))
-}
-
-// velocityOf is the velocity where the gradient is a bare product of matrices,
-// as it is for fully connected layers: lr scales its smaller factor, and
-// v + lr·wd/mu·w is the C of its Gemm with beta = mu. The largest parameters are
-// so read and written three times less; of CaffeNet's step that is about 5%.
-func (s *Step) velocityOf(product *onnx.Node) onnx.Value {
-	kept := s.State[0]
-	if s.Decay != 0 {
-		kept = s.Op("Add", nil, kept, s.Op("Mul", nil, s.Param, s.times(s.Rate, s.Decay/s.Momentum)))
-	}
-	attrs := maps.Clone(product.Attrs)
-	attrs["beta"] = float32(s.Momentum)
-	a := s.Op("Mul", nil, s.Named(product.Inputs[0]), s.Rate)
-	return s.Op("Gemm", attrs, a, s.Named(product.Inputs[1]), kept)
-}
-
-// product is the Gemm without C that made the gradient, or nil.
-func (s *Step) product() *onnx.Node {
-	for _, n := range slices.Backward(s.Nodes()) {
-		if slices.Contains(n.Outputs, s.Gradient.Name) {
-			if n.Op == "Gemm" && n.Domain == "" && len(n.Inputs) == 2 {
-				return n
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
+// times is v·x.
 func (s *Step) times(v onnx.Value, x float64) onnx.Value { return s.Op("Mul", nil, v, s.Scalar(x)) }
+
+// decayed is the gradient with the weight decay in it: g + wd·w.
+func (s *Step) decayed() onnx.Value {
+	if s.Decay == 0 {
+		return s.Gradient
+	}
+	return s.Op("Add", nil, s.Gradient, s.times(s.Param, s.Decay))
+}
+
+// moved is decay·mean + (1-decay)·x.
+func (s *Step) moved(mean, x onnx.Value, decay float64) onnx.Value {
+	return s.Op("Add", nil, s.times(mean, decay), s.times(x, 1-decay))
+}
