@@ -162,7 +162,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		}
 		return func() { _ = f.Close() }, nil
 	case <-ctx.Done():
-		go func() { _ = <-locked; _ = f.Close() }()
+		go func() { _ = errors.Join(<-locked, f.Close()) }()
 		return nil, ctx.Err()
 	}
 }
