@@ -73,7 +73,8 @@ type batch struct {
 	err    error // of filling it
 	images *onnx.Tensor
 	labels *onnx.Tensor
-	// weights of the rows in the loss: 1/n for n real samples, 0 beyond.
+	// weights of the rows in the loss: 1/n for n real samples, times the weights
+	// of their classes; 0 beyond.
 	weights *onnx.Tensor
 	masks   []mask
 	views   []feed // of micro rows each
@@ -157,6 +158,37 @@ func (b *batch) fill(spec batchSpec, data Data, seed int64, mirror bool) error {
 		b.drawMasks(seed)
 	}
 	return nil
+}
+
+// weigh multiplies each sample's share of the loss by its class's weight.
+func (b *batch) weigh(classes []float64) {
+	if classes == nil {
+		return
+	}
+	for i, label := range b.labels.I64() {
+		b.weights.F32()[i] *= float32(classes[label])
+	}
+}
+
+// BalancedWeights are class weights that let every class count alike: with n
+// samples, n / (classes · samples of the class), so that their mean over the
+// samples is 1. A class without a sample has the weight 1.
+func BalancedWeights(data Data, samples []int, classes int) []float64 {
+	counts := make([]int, classes)
+	present := 0
+	for _, s := range samples {
+		if counts[data.Label(s)]++; counts[data.Label(s)] == 1 {
+			present++
+		}
+	}
+	weights := make([]float64, classes)
+	for c, n := range counts {
+		weights[c] = 1
+		if n > 0 {
+			weights[c] = float64(len(samples)) / float64(present*n)
+		}
+	}
+	return weights
 }
 
 // window chooses the crop of the i-th sample: central in evaluation, random in

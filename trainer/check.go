@@ -17,10 +17,19 @@ func (j *Job) check() error {
 		return badJob("epochs %d, batch size %d, micro-batch %d, evaluation batch %d, checkpoint every %d epochs",
 			j.Epochs, j.BatchSize, j.MicroBatch, j.EvalBatch, j.CheckpointEveryEpochs)
 	}
-	for name, x := range map[string]float64{"learning rate": j.LearningRate, "momentum": j.Momentum, "weight decay": j.WeightDecay} {
+	for name, x := range map[string]float64{
+		"learning rate": j.LearningRate, "momentum": j.Momentum, "weight decay": j.WeightDecay, "focal gamma": j.FocalGamma,
+		"norm of the gradients": j.ClipNorm, "clipping value": j.ClipValue, "label smoothing": j.LabelSmoothing, "decay of the average": j.Average,
+	} {
 		if math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
 			return badJob("the %s is %v", name, x)
 		}
+	}
+	if j.LabelSmoothing >= 1 || j.Average >= 1 {
+		return badJob("label smoothing %v and decay of the average %v; both must be below 1", j.LabelSmoothing, j.Average)
+	}
+	if n := len(j.ClassWeights); n != 0 && n != len(j.Classes) {
+		return badJob("%d class weights for %d classes", n, len(j.Classes))
 	}
 	if err := j.Policy.check(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package trainer
 import (
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
 )
 
 // Job is all that determines the numbers a job ends with, and nothing else.
@@ -14,19 +15,28 @@ type Job struct {
 	Train   []int // samples of Data to train on
 	Test    []int // samples of Data to score
 
-	Loss         string // softmax
-	Optimizer    string // sgd | nesterov
-	LearningRate float64
-	Momentum     float64
-	WeightDecay  float64
-	Policy       Policy
-	Rates        map[string]Rates // by parameter name; absent: {1, 1}. A zero LR freezes the parameter.
-	Epochs       int
-	BatchSize    int // the last batch of an epoch may be shorter
-	MicroBatch   int // 0 or at least BatchSize: no accumulation
-	EvalBatch    int // 0: MicroBatch, or BatchSize
-	Seed         int64
-	Mirror       bool // random left-right flips in training
+	Loss           string    // one of compile.Losses; softmax where empty
+	LabelSmoothing float64   // of softmax: the share of a label that all classes get
+	FocalGamma     float64   // of focal
+	ClassWeights   []float64 // factor of a picture's loss, by its class; nil: 1
+	Optimizer      string    // one of optim.Names; sgd where empty
+	LearningRate   float64
+	Momentum       float64
+	WeightDecay    float64
+	Hyper          optim.Hyper // what only some optimizers have
+	ClipNorm       float64     // most that the norm of all gradients may be; 0: any
+	ClipValue      float64     // most that an element of a gradient may be; 0: any
+	// Average is the decay of a moving average of the weights, which is then what
+	// is evaluated and exported; 0: none is kept.
+	Average    float64
+	Policy     Policy
+	Rates      map[string]Rates // by parameter name; absent: {1, 1}. A zero LR freezes the parameter.
+	Epochs     int
+	BatchSize  int // the last batch of an epoch may be shorter
+	MicroBatch int // 0 or at least BatchSize: no accumulation
+	EvalBatch  int // 0: MicroBatch, or BatchSize
+	Seed       int64
+	Mirror     bool // random left-right flips in training
 
 	// CheckpointEveryEpochs is how often a checkpoint is written; 0: at
 	// interruption only.
@@ -77,7 +87,7 @@ type Checkpoint struct {
 	LossCount int
 	History   []EpochResult
 	Seconds   float64        // spent on the job so far, all attempts
-	Tensors   []*onnx.Tensor // trained parameters, running statistics and optimizer state, by their slot names
+	Tensors   []*onnx.Tensor // trained parameters, running statistics, optimizer state and averages, by their slot names
 }
 
 // EpochResult is one line of the history.
@@ -112,8 +122,8 @@ type Result struct {
 // Prediction is the network's answer for one test picture.
 type Prediction struct {
 	Sample        int
-	Label         int // the true class; negative where it is unknown
-	Predicted     int // the most probable class; the first of several
-	Probabilities []float32
-	Loss          float64 // -ln p(Label), from the scores in double precision; 0 without a label
+	Label         int       // the true class; negative where it is unknown
+	Predicted     int       // the most probable class; the first of several
+	Probabilities []float32 // adding up to 1; what they are under each loss says compile.Link
+	Loss          float64   // -ln p(Label), from the logits in double precision; 0 without a label
 }

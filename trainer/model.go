@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
 )
 
 // trainedModel is the template with the trained values in it, ending in class
-// probabilities of shape [N, classes], for anyone to use: its input is the
-// normalised picture that the metadata describe.
-func trainedModel(template *onnx.Graph, st *state, metadata map[string]string) (*onnx.Graph, error) {
+// probabilities of shape [N, classes], as they are under the loss, for anyone to
+// use: its input is the normalised picture that the metadata describe.
+func trainedModel(template *onnx.Graph, st *state, loss string, metadata map[string]string) (*onnx.Graph, error) {
 	g := template.Clone()
 	for _, s := range st.slots {
 		if s.Zero || !s.Updated {
@@ -24,7 +26,7 @@ func trainedModel(template *onnx.Graph, st *state, metadata map[string]string) (
 		t.Data = slices.Clone(s.now.F32())
 	}
 	g.Outputs = g.Outputs[:1]
-	endInProbabilities(g)
+	endInProbabilities(g, compile.Link(loss))
 	g.Prune()
 	maps.Copy(g.Metadata, metadata)
 	return g, nil
@@ -32,32 +34,53 @@ func trainedModel(template *onnx.Graph, st *state, metadata map[string]string) (
 
 // endInProbabilities appends what the first output lacks to be a matrix of
 // probabilities: Flatten where it has more than two dimensions, Softmax where
-// the network does not end in one.
-func endInProbabilities(g *onnx.Graph) {
+// the network does not end in one. The operators of link, which take scores,
+// stand before that Softmax; compile drops what else is made of the scores.
+func endInProbabilities(g *onnx.Graph, link []string) {
+	end := ending(g)
+	if end != nil && (end.Op == "Sigmoid" || end.Op == "LogSoftmax") && len(link) > 0 {
+		end.Op, end.Attrs = "Identity", nil
+	}
+	softmax := end != nil && end.Op == "Softmax"
+	if softmax {
+		insertBefore(g, end, link)
+	}
 	if len(g.Outputs[0].Shape) != 2 {
 		appendNode(g, "Flatten", onnx.Attrs{"axis": int64(1)})
 	}
-	if !endsInSoftmax(g) {
+	if !softmax {
+		for _, op := range link {
+			appendNode(g, op, nil)
+		}
 		appendNode(g, "Softmax", onnx.Attrs{"axis": int64(-1)})
 	}
 }
 
-// endsInSoftmax follows the first output back through nodes that only reshape.
-func endsInSoftmax(g *onnx.Graph) bool {
+// ending is the last node before the first output that does more than reshape,
+// or nil.
+func ending(g *onnx.Graph) *onnx.Node {
 	name := g.Outputs[0].Name
 	for {
 		i := slices.IndexFunc(g.Nodes, func(n *onnx.Node) bool { return slices.Contains(n.Outputs, name) })
 		if i < 0 {
-			return false
+			return nil
 		}
 		switch n := g.Nodes[i]; n.Op {
-		case "Softmax":
-			return true
 		case "Identity", "Flatten", "Reshape", "Squeeze":
 			name = n.Inputs[0]
 		default:
-			return false
+			return n
 		}
+	}
+}
+
+// insertBefore puts operators of one input between a node and its first input.
+func insertBefore(g *onnx.Graph, n *onnx.Node, ops []string) {
+	for _, op := range ops {
+		name := freeName(g, strings.ToLower(op))
+		node := &onnx.Node{Name: name, Op: op, Inputs: []string{n.Inputs[0]}, Outputs: []string{name}}
+		g.Nodes = slices.Insert(g.Nodes, slices.Index(g.Nodes, n), node)
+		n.Inputs[0] = name
 	}
 }
 
@@ -69,7 +92,11 @@ func appendNode(g *onnx.Graph, op string, attrs onnx.Attrs) {
 	for _, d := range old.Shape[1:] {
 		classes *= d
 	}
-	name := freeName(g, map[string]string{"Softmax": "probabilities", "Flatten": "scores"}[op])
+	base, known := map[string]string{"Softmax": "probabilities", "Flatten": "scores"}[op]
+	if !known {
+		base = strings.ToLower(op)
+	}
+	name := freeName(g, base)
 	g.Nodes = append(g.Nodes, &onnx.Node{Name: name, Op: op, Inputs: []string{old.Name}, Outputs: []string{name}, Attrs: attrs})
 	g.Outputs[0] = onnx.Value{Name: name, Type: old.Type, Shape: []int{old.Shape[0], classes}}
 }

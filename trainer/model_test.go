@@ -3,27 +3,46 @@ package trainer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
 )
 
 // A user of plain ONNX Runtime feeds normalised pictures and reads
 // probabilities.
 func TestTrainedModelGivesThePredictionsByItself(t *testing.T) {
-	for name, with := range map[string]layers{"scores": {batchNorm: true, dropout: true}, "probabilities": {softmax: true}} {
-		t.Run(name, func(t *testing.T) {
+	type variant struct {
+		loss string
+		with layers
+	}
+	variants := []variant{{"", layers{batchNorm: true, dropout: true}}}
+	for _, loss := range compile.Losses() {
+		variants = append(variants, variant{loss, layers{}}, variant{loss, layers{softmax: true}})
+	}
+	for _, v := range variants {
+		t.Run(fmt.Sprintf("%+v", v), func(t *testing.T) {
 			rt := newRuntime(t)
-			job := smallJob(with)
+			job := smallJob(v.with)
+			job.Loss = v.loss
 			res := mustRun(t, job, rt, &memory{})
 			if want := map[string]string{"classes": `["a","b"]`}; !cmp.Equal(res.Model.Metadata, want) {
 				t.Errorf("metadata %v", res.Model.Metadata)
 			}
 			got := runPlainly(t, rt, res.Model, job.Data.(*pictures), job.Test)
+			again, err := Evaluate(context.Background(), Evaluation{Model: res.Model, Classes: 2, Data: job.Data, Samples: job.Test, Batch: job.EvalBatch}, rt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(res.Predictions, again, bitwise); d != "" {
+				t.Errorf("the exported model predicts otherwise:\n%s", d)
+			}
 			for i, p := range res.Predictions {
 				for c, want := range p.Probabilities {
 					if x := got[i*2+c]; math.Abs(float64(x-want)) > 1e-5 {
@@ -132,6 +151,12 @@ func TestEndInProbabilities(t *testing.T) {
 		want  []string // operators behind x
 		name  string
 	}{
+		"scores, one against the rest":        {[]*onnx.Node{node("Gemm", "x", "y")}, []int{-1, 3}, []string{"Gemm", "Neg", "Softplus", "Neg", "Softmax"}, "probabilities"},
+		"probabilities, one against the rest": {[]*onnx.Node{node("Softmax", "x", "y")}, []int{-1, 3}, []string{"Neg", "Softplus", "Neg", "Softmax"}, "y"},
+		"sigmoids, one against the rest":      {[]*onnx.Node{node("Sigmoid", "x", "y")}, []int{-1, 3}, []string{"Identity", "Neg", "Softplus", "Neg", "Softmax"}, "probabilities"},
+		"logarithms, one against the rest":    {[]*onnx.Node{node("LogSoftmax", "x", "y")}, []int{-1, 3}, []string{"Identity", "Neg", "Softplus", "Neg", "Softmax"}, "probabilities"},
+		"sigmoids":                            {[]*onnx.Node{node("Sigmoid", "x", "y")}, []int{-1, 3}, []string{"Sigmoid", "Softmax"}, "probabilities"},
+
 		"scores":                  {[]*onnx.Node{node("Gemm", "x", "y")}, []int{-1, 3}, []string{"Gemm", "Softmax"}, "probabilities"},
 		"probabilities":           {[]*onnx.Node{node("Softmax", "x", "y")}, []int{-1, 3}, []string{"Softmax"}, "y"},
 		"reshaped probabilities":  {[]*onnx.Node{node("Softmax", "x", "s"), node("Reshape", "s", "y")}, []int{-1, 3}, []string{"Softmax", "Reshape"}, "y"},
@@ -152,7 +177,11 @@ func TestEndInProbabilities(t *testing.T) {
 				Outputs: []onnx.Value{{Name: out, Type: onnx.Float, Shape: test.shape}},
 				Nodes:   test.nodes,
 			}
-			endInProbabilities(g)
+			var link []string
+			if strings.HasSuffix(what, "one against the rest") {
+				link = compile.Link("binary_cross_entropy")
+			}
+			endInProbabilities(g, link)
 			var ops []string
 			for _, n := range g.Nodes {
 				ops = append(ops, n.Op)

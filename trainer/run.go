@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -58,10 +59,12 @@ type run struct {
 
 	// Either train, or accumulate and apply, do a step.
 	train, accumulate, apply *program
+	average                  *program // after each step; nil: no average is kept
 	eval                     *evaluator
 	state                    *state
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
+	scalars                  feed         // those that programs ask for
 	learningRate             float64      // of the last step; what rate holds in single precision
 
 	// at is the position between two steps, and all else that a checkpoint
@@ -75,11 +78,12 @@ type run struct {
 // open compiles and opens the programs.
 func (r *run) open(rt Runtime) (err error) {
 	o := evalOptions(r.job.Data, r.job.evalBatch(), len(r.job.Classes))
+	o.Loss = r.job.Loss
 	if r.eval, err = newEvaluator(r.job.Model, o, rt); err != nil {
 		return err
 	}
 	o.Batch = r.job.micro()
-	o.Loss, o.Optimizer, o.Momentum, o.Decay, o.Rates = r.job.Loss, r.job.Optimizer, r.job.Momentum, r.job.WeightDecay, r.job.Rates
+	r.job.training(&o)
 	open := func(what string, to func(*onnx.Graph, compile.Options) (*compile.Program, error)) *program {
 		if err != nil {
 			return nil
@@ -99,16 +103,27 @@ func (r *run) open(rt Runtime) (err error) {
 		r.accumulate = open("accumulation", compile.Accumulate)
 		r.apply = open("update", compile.Apply)
 	}
+	if r.job.Average > 0 {
+		r.average = open("average", compile.Average)
+	}
 	if err != nil {
 		return err
 	}
-	r.loss, r.rate = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float)
-	r.state, err = newState(r.job.Model, r.train, r.accumulate, r.apply, r.eval.program)
+	r.loss, r.rate, r.scalars = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float), feed{}
+	r.state, err = newState(r.job.Model, r.train, r.accumulate, r.apply, r.average, r.eval.program)
 	return err
 }
 
+// training sets the options of a training step.
+func (j *Job) training(o *compile.Options) {
+	o.Loss, o.LabelSmoothing, o.FocalGamma = j.Loss, j.LabelSmoothing, j.FocalGamma
+	o.Optimizer, o.Momentum, o.Hyper = j.Optimizer, j.Momentum, j.Hyper
+	o.Decay, o.Rates = j.WeightDecay, j.Rates
+	o.ClipNorm, o.ClipValue, o.Average = j.ClipNorm, j.ClipValue, j.Average
+}
+
 func (r *run) close() {
-	for _, p := range []*program{r.train, r.accumulate, r.apply} {
+	for _, p := range []*program{r.train, r.accumulate, r.apply, r.average} {
 		p.close()
 	}
 	if r.eval != nil {
@@ -164,7 +179,11 @@ func (r *run) prefetch() *prefetcher {
 			}
 			return newBatch(job.evalBatch(), 1, shape, nil)
 		},
-		func(b *batch, s batchSpec) error { return b.fill(s, job.Data, job.Seed, job.Mirror) })
+		func(b *batch, s batchSpec) error {
+			err := b.fill(s, job.Data, job.Seed, job.Mirror)
+			b.weigh(job.ClassWeights)
+			return err
+		})
 }
 
 func (r *run) masks() []compile.Mask {
@@ -221,9 +240,13 @@ func (r *run) step() error {
 	if err != nil {
 		return err
 	}
-	r.learningRate = r.job.LearningRate * r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps())
+	r.learningRate = r.job.LearningRate * r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps(), r.at.History)
 	r.rate.F32()[0] = float32(r.learningRate)
+	r.setScalars(b.epoch*r.job.steps() + b.step + 1)
 	loss, err := r.update(b)
+	if err == nil && r.average != nil {
+		err = r.average.run(r.bind(feed{}), r.state)
+	}
 	if err != nil {
 		return fmt.Errorf("epoch %d, step %d: %w", b.epoch+1, b.step+1, err)
 	}
@@ -264,10 +287,35 @@ func (r *run) update(b *batch) (float64, error) {
 	return sum, r.apply.run(r.bind(feed{}), r.state)
 }
 
+// setScalars computes what programs want to know of an update, counted from 1.
+func (r *run) setScalars(update int) {
+	for _, p := range []*program{r.train, r.apply, r.average} {
+		if p == nil {
+			continue
+		}
+		for _, s := range p.Scalars {
+			if r.scalars[s.Input] == nil {
+				r.scalars[s.Input] = onnx.NewTensor(onnx.Float)
+			}
+			r.scalars[s.Input].F32()[0] = float32(s.At(update))
+		}
+	}
+}
+
 // bind adds the scalars to a feed.
 func (r *run) bind(f feed) feed {
 	f["loss"], f["learning_rate"] = r.loss, r.rate
+	maps.Copy(f, r.scalars)
 	return f
+}
+
+// scored is the state that is evaluated and exported: with the averages in place
+// of the values that they are of, where there are any.
+func (r *run) scored() *state {
+	if r.average == nil {
+		return r.state
+	}
+	return r.state.averaged()
 }
 
 // evaluate scores the test samples.
@@ -281,7 +329,7 @@ func (r *run) evaluate() (Scores, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.predictions, err = r.eval.run(b, r.state, r.job.Data, r.predictions); err != nil {
+		if r.predictions, err = r.eval.run(b, r.scored(), r.job.Data, r.predictions); err != nil {
 			return nil, err
 		}
 		r.batches.release(b)
@@ -319,7 +367,7 @@ func (r *run) endEpoch() error {
 }
 
 func (r *run) result() (*Result, error) {
-	model, err := trainedModel(r.job.Model, r.state, r.job.Metadata)
+	model, err := trainedModel(r.job.Model, r.scored(), r.job.Loss, r.job.Metadata)
 	if err != nil {
 		return nil, err
 	}

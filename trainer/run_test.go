@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
 )
 
 func mustRun(t testing.TB, job Job, rt Runtime, ck Checkpoints) *Result {
@@ -80,7 +81,17 @@ func TestInterruptedAnywhereEndsWithTheSameBits(t *testing.T) {
 		"whole batches": func(*Job) {},
 		"micro-batches": func(j *Job) { j.MicroBatch = 3 },
 		"nesterov":      func(j *Job) { j.Optimizer = "nesterov"; j.Policy = Policy{Name: "cosine", WarmUp: 1} },
-		"frozen layer":  func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
+		"adam": func(j *Job) {
+			j.Optimizer, j.Hyper = "adam", optim.Hyper{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+			j.Average, j.ClipNorm, j.LearningRate = 0.9, 1, 0.001
+			j.Policy = Policy{Name: "plateau", Gamma: 0.5, Threshold: 0.9}
+		},
+		"rmsprop in micro-batches": func(j *Job) {
+			j.Optimizer, j.Hyper = "rmsprop", optim.Hyper{RMSDecay: 0.9, Epsilon: 1e-8}
+			j.Average, j.MicroBatch, j.LearningRate = 0.9, 3, 0.001
+			j.Loss, j.ClassWeights = "squared_hinge", []float64{1, 2}
+		},
+		"frozen layer": func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
 	}
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {
@@ -197,6 +208,70 @@ func TestCheckpointHoldsWhatChanges(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// With an average, that is what is evaluated and exported, running statistics
+// included; training goes on from the weights themselves.
+func TestAverageIsEvaluatedAndExported(t *testing.T) {
+	rt, ck := newRuntime(t), &memory{}
+	job := smallJob(layers{batchNorm: true})
+	plain := mustRun(t, job, rt, &memory{})
+	job.Average, job.CheckpointEveryEpochs = 0.9, 2
+	job.Rates = map[string]Rates{"conv_w": {LR: 1, Decay: 1}}
+	res := mustRun(t, job, rt, ck)
+	c, err := ck.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := map[string][]float32{}
+	for _, x := range c.Tensors {
+		saved[x.Name] = x.F32()
+	}
+	for _, name := range []string{"conv_w", "bn_m", "bn_v", "fc_b"} {
+		model := res.Model.Initializer(name).F32()
+		if !slices.Equal(model, saved["average:"+name]) || slices.Equal(model, saved["param:"+name]) {
+			t.Errorf("%s: the exported value is not the average", name)
+		}
+		if !slices.Equal(plain.Model.Initializer(name).F32(), saved["param:"+name]) {
+			t.Errorf("%s: the average changes the training", name)
+		}
+	}
+	if got := res.History[0].TrainLoss; got != plain.History[0].TrainLoss || cmp.Equal(res.Scores, plain.Scores) {
+		t.Errorf("training loss %v, want %v; scores %v, those without an average %v", got, plain.History[0].TrainLoss, res.Scores, plain.Scores)
+	}
+}
+
+// Class weights multiply the loss of each picture of the class.
+func TestClassWeights(t *testing.T) {
+	rt := newRuntime(t)
+	job := smallJob(layers{})
+	job.WeightDecay, job.Epochs = 0, 1
+	want := mustRun(t, job, rt, &memory{})
+	job.ClassWeights, job.LearningRate = []float64{4, 4}, job.LearningRate/4
+	got := mustRun(t, job, rt, &memory{})
+	near := cmp.Comparer(func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-6 })
+	if d := cmp.Diff(want.Model.Initializers, got.Model.Initializers, near); d != "" {
+		t.Errorf("four times the weight at a quarter of the rate:\n%s", d)
+	}
+	job.ClassWeights = []float64{8, 0}
+	if other := mustRun(t, job, rt, &memory{}); cmp.Equal(got.Model.Initializers, other.Model.Initializers, near) {
+		t.Error("a class without weight makes no difference")
+	}
+}
+
+func TestBalancedWeights(t *testing.T) {
+	d := &pictures{labels: []int{0, 0, 0, 2, 1}}
+	for _, c := range []struct {
+		samples []int
+		want    []float64
+	}{
+		{[]int{0, 1, 2, 3}, []float64{4. / 6, 1, 2}},
+		{[]int{0, 3, 4}, []float64{1, 1, 1}},
+	} {
+		if got := BalancedWeights(d, c.samples, 3); !cmp.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.samples, got, c.want)
+		}
 	}
 }
 
@@ -389,6 +464,10 @@ func TestJobsThatCannotBeRun(t *testing.T) {
 		"unknown policy":   {func(j *Job) { j.Policy.Name = "magic" }, `"magic"`},
 		"step of 0 epochs": {func(j *Job) { j.Policy = Policy{Name: "step"} }, "every_epochs"},
 		"negative warm-up": {func(j *Job) { j.Policy.WarmUp = -1 }, "warm-up of -1"},
+		"all smoothed":     {func(j *Job) { j.LabelSmoothing = 1 }, "smoothing 1"},
+		"NaN clipping":     {func(j *Job) { j.ClipNorm = math.NaN() }, "norm of the gradients is NaN"},
+		"one weight":       {func(j *Job) { j.ClassWeights = []float64{1} }, "1 class weights for 2"},
+		"growing plateau":  {func(j *Job) { j.Policy = Policy{Name: "plateau", Gamma: 2} }, "gamma 2"},
 		"label too large":  {func(j *Job) { j.Data.(*pictures).labels[3] = 2 }, "sample 3 (3.png) has the label 2 of 2 classes"},
 	}
 	for name, test := range tests {

@@ -9,8 +9,8 @@ import (
 	"orchestrator/trainer/onnx"
 )
 
-// state is what lives from step to step: parameters, running statistics and
-// optimizer state. Each slot that some program updates has two buffers, one
+// state is what lives from step to step: parameters, running statistics,
+// optimizer state and averages. Each slot that some program updates has two buffers, one
 // that a run reads and one that it writes; they swap after the run, because a
 // graph may still need the old value after it has written the new one.
 type state struct {
@@ -67,6 +67,24 @@ func cloneTensor(t *onnx.Tensor) *onnx.Tensor {
 	c := *t
 	c.Data = slices.Clone(t.F32())
 	return &c
+}
+
+// averaged is a view of the network's values alone, each by its average where
+// there is one. It shares the slots.
+func (st *state) averaged() *state {
+	view := &state{named: map[string]*slot{}}
+	for _, s := range st.slots {
+		if s.Zero || s.Name == compile.Averaged(s.Param) {
+			continue
+		}
+		scored := s
+		if mean := st.named[compile.Averaged(s.Param)]; mean != nil {
+			scored = mean
+		}
+		view.slots = append(view.slots, scored)
+		view.named[s.Name] = scored
+	}
+	return view
 }
 
 // clearSums makes the sums of gradients zero.
