@@ -60,8 +60,6 @@ func fixed(t *onnx.Tensor) operand { return operand{fixed: t} }
 
 func fixedInts(xs ...int64) operand { return fixed(onnx.Ints(xs...)) }
 
-func fixedFloat(x float32) operand { return fixed(onnx.Floats([]float32{x})) }
-
 func scalarFloat(x float32) operand {
 	return fixed(&onnx.Tensor{Type: onnx.Float, Shape: []int{}, Data: []float32{x}})
 }
