@@ -17,7 +17,9 @@ var views = map[string]bool{"Identity": true, "Reshape": true, "Flatten": true, 
 
 // fold computes a node whose inputs are all known, and reports whether it did.
 // The shape of a value that depends on the data is known too; where it holds the
-// batch, openReshape frees what is made of it.
+// batch, openNode frees what is made of it. What is computed from parameters is
+// left to the graph, so that training goes through it; so is a view of one that
+// other nodes read as well.
 func (im *importer) fold(n *onnx.Node) (bool, error) {
 	inputs := make([]*onnx.Tensor, len(n.Inputs))
 	for i, name := range n.Inputs {
@@ -25,6 +27,9 @@ func (im *importer) fold(n *onnx.Node) (bool, error) {
 			continue
 		}
 		if inputs[i] = im.consts[name]; inputs[i] == nil && n.Op != "Shape" && n.Op != "Size" {
+			return false, nil
+		}
+		if t := inputs[i]; t != nil && t.Param && !im.foldsParameter(n) {
 			return false, nil
 		}
 	}
@@ -40,10 +45,22 @@ func (im *importer) fold(n *onnx.Node) (bool, error) {
 			return false, fmt.Errorf("%q is defined twice", name)
 		}
 		outs[i].Name = name
-		outs[i].Param = (n.Op == "ConstantOfShape" || views[n.Op] && inputs[0].Param) && im.trainable(outs[i])
+		outs[i].Param = (n.Op == "ConstantOfShape" || views[n.Op] && inputs[0] != nil && inputs[0].Param) && im.trainable(outs[i])
 		im.addConstant(outs[i])
+		im.derived[name] = n.Op != "Constant"
 	}
 	return true, nil
+}
+
+// foldsParameter reports whether a node that reads a parameter may be folded.
+// Exporters write Identity where parameters happen to be equal, which says
+// nothing about tying them; other views of one parameter by several nodes do.
+func (im *importer) foldsParameter(n *onnx.Node) bool {
+	switch n.Op {
+	case "Identity", "Shape", "Size":
+		return true
+	}
+	return views[n.Op] && im.reads[n.Inputs[0]] < 2
 }
 
 // compute evaluates a node on tensors.

@@ -62,8 +62,10 @@ func Load(path string) (*onnx.Graph, error) {
 // Read imports an encoded ONNX file.
 //
 // Inputs with initializers are parameters, as files before IR version 4 list
-// them; exactly one input, the pictures [N,C,H,W], must remain. A batch size
-// fixed in the file is opened, also where Reshape nodes have it written out.
+// them; exactly one input, the pictures [N,C,H,W], must remain, and of several
+// outputs the first is kept. A batch size fixed in the file is opened, also
+// where Reshape, Expand, Concat and Resize nodes have it written out; where that
+// cannot be done, the error names the node.
 func Read(data []byte) (*onnx.Graph, error) {
 	file, err := onnx.Decode(data)
 	if err != nil {
@@ -84,15 +86,15 @@ func Read(data []byte) (*onnx.Graph, error) {
 }
 
 type importer struct {
-	graph   *onnx.Graph
-	version int
-	batch   int                     // the file's own; 1 where it is open
-	consts  map[string]*onnx.Tensor // known values by name
-	types   map[string]onnx.Value   // shapes at the file's batch size
-	carries map[string]bool         // values whose dimension 0 is the batch
-	reads   map[string]bool         // values that a node of the file reads
-	stats   map[string]bool         // running statistics of normalisations
-	serial  int
+	graph     *onnx.Graph
+	version   int
+	fileBatch int                     // the file's own batch size; 0 where it is open
+	consts    map[string]*onnx.Tensor // known values by name
+	types     map[string]onnx.Value   // shapes at the batch size probeBatch
+	reads     map[string]int          // how many times the file's nodes read a value
+	settings  map[string]bool         // floats that no training changes
+	derived   map[string]bool         // constants that were computed
+	serial    int
 }
 
 func (im *importer) run() error {
@@ -107,6 +109,9 @@ func (im *importer) run() error {
 	}
 	im.graph.Prune()
 	im.nameLayers()
+	if err := im.verifyBatch(); err != nil {
+		return err
+	}
 	im.openBatch()
 	if err := onnx.Check(im.graph); err != nil {
 		return &Error{Problem: "the network is not valid", err: err}
@@ -129,9 +134,7 @@ func (im *importer) findInput() error {
 	if slices.Contains(in.Shape[1:], onnx.Batch) {
 		return &Error{Problem: fmt.Sprintf("the input %s has the open shape %v", in.Name, in.Shape), hint: "export the network with fixed channels, height and width; only the batch may be open"}
 	}
-	if im.batch = in.Shape[0]; im.batch == onnx.Batch {
-		im.batch = probeBatch
-	}
+	im.fileBatch = max(in.Shape[0], 0)
 	if len(g.Outputs) == 0 {
 		return &Error{Problem: "the network has no output", hint: "an image classifier ends in class scores"}
 	}
@@ -139,20 +142,28 @@ func (im *importer) findInput() error {
 	return nil
 }
 
-// probeBatch stands for an open batch while shapes are followed: a prime that no
-// layer has as a dimension of its own.
-const probeBatch = 8191
+// settingInputs are the inputs that hold running statistics or settings of an
+// operator, by position.
+var settingInputs = map[string][]int{
+	"BatchNormalization": {3, 4},
+	"Resize":             {1, 2},
+	"Upsample":           {1},
+	"Clip":               {1, 2},
+	"Pad":                {2},
+	"Dropout":            {1},
+	"OneHot":             {2},
+}
 
 // markParameters marks the float initializers that training may change. Running
-// statistics and single numbers are not parameters.
+// statistics, settings and single numbers are not parameters.
 func (im *importer) markParameters() error {
-	im.reads, im.stats = map[string]bool{}, map[string]bool{}
+	im.reads, im.settings = map[string]int{}, map[string]bool{}
 	for _, n := range im.graph.Nodes {
-		for _, in := range n.Inputs {
-			im.reads[in] = true
-		}
-		if n.Op == "BatchNormalization" && len(n.Inputs) == 5 {
-			im.stats[n.Inputs[3]], im.stats[n.Inputs[4]] = true, true
+		for i, in := range n.Inputs {
+			im.reads[in]++
+			if slices.Contains(settingInputs[n.Op], i) {
+				im.settings[in] = true
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -167,21 +178,21 @@ func (im *importer) markParameters() error {
 }
 
 func (im *importer) trainable(t *onnx.Tensor) bool {
-	return t.Type == onnx.Float && len(t.Shape) > 0 && !im.stats[t.Name]
+	return t.Type == onnx.Float && len(t.Shape) > 0 && !im.settings[t.Name]
 }
 
 // convert walks the nodes in order: each is brought to the target opset, folded
 // into a constant where all its inputs are known, and given a shape.
 func (im *importer) convert() error {
 	g := im.graph
-	im.consts, im.types, im.carries = map[string]*onnx.Tensor{}, map[string]onnx.Value{}, map[string]bool{}
+	im.consts, im.types, im.derived = map[string]*onnx.Tensor{}, map[string]onnx.Value{}, map[string]bool{}
 	for _, t := range g.Initializers {
 		im.consts[t.Name], im.types[t.Name] = t, t.Value()
 	}
 	in := g.Inputs[0]
 	in.Shape = slices.Clone(in.Shape)
-	in.Shape[0] = im.batch
-	im.types[in.Name], im.carries[in.Name] = in, true
+	in.Shape[0] = probeBatch
+	im.types[in.Name] = in
 	old := g.Nodes
 	g.Nodes = nil
 	for _, n := range old {
@@ -226,28 +237,31 @@ func (im *importer) node(n *onnx.Node) error {
 		return err
 	}
 	for _, m := range nodes {
-		folded, err := im.fold(m)
+		opened, err := im.openNode(m)
 		if err != nil {
 			return err
 		}
-		if folded {
-			continue
-		}
-		if err := im.emit(m); err != nil {
-			return err
+		for _, o := range opened {
+			if err := im.foldOrEmit(o); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+func (im *importer) foldOrEmit(n *onnx.Node) error {
+	if folded, err := im.fold(n); folded || err != nil {
+		return err
+	}
+	return im.emit(n)
+}
+
 // emit appends a node with its inferred types.
 func (im *importer) emit(n *onnx.Node) error {
-	im.openReshape(n)
 	inputs := make([]onnx.Value, len(n.Inputs))
-	batched := false
 	for i, name := range n.Inputs {
 		inputs[i] = im.types[name]
-		batched = batched || im.carries[name]
 	}
 	outs, err := onnx.InferNode(n, inputs, func(v onnx.Value) *onnx.Tensor { return im.consts[v.Name] })
 	if err != nil {
@@ -262,30 +276,9 @@ func (im *importer) emit(n *onnx.Node) error {
 			return fmt.Errorf("%q is defined twice", name)
 		}
 		im.types[name] = outs[i]
-		im.carries[name] = batched && len(outs[i].Shape) > 0 && outs[i].Shape[0]%im.batch == 0
 	}
 	im.graph.Nodes = append(im.graph.Nodes, n)
 	return nil
-}
-
-// openReshape frees a Reshape from the file's batch size: a target such as
-// [1, 9216] becomes [0, 9216], which copies the dimension.
-func (im *importer) openReshape(n *onnx.Node) {
-	if n.Op != "Reshape" || !im.carries[n.Inputs[0]] {
-		return
-	}
-	t := im.consts[n.Inputs[1]]
-	if t == nil || t.Type != onnx.Int64 || len(t.I64()) == 0 {
-		return
-	}
-	target, from := t.I64(), im.types[n.Inputs[0]].Shape
-	if target[0] != int64(im.batch) || len(from) == 0 || from[0] != im.batch {
-		return
-	}
-	open := slices.Clone(target)
-	open[0] = 0
-	n.Inputs[1] = im.constant(onnx.Ints(open...))
-	delete(n.Attrs, "allowzero")
 }
 
 // constant adds a constant of the importer's own.
@@ -313,9 +306,6 @@ func (im *importer) openBatch() {
 	in.Shape = slices.Clone(in.Shape)
 	in.Shape[0] = onnx.Batch
 	out := im.types[g.Outputs[0].Name]
-	out.Shape = slices.Clone(out.Shape)
-	if len(out.Shape) > 0 {
-		out.Shape[0] = onnx.Batch
-	}
+	out.Shape = atBatch(out.Shape, onnx.Batch)
 	g.Outputs[0] = out
 }

@@ -47,6 +47,14 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 		}
 	case "Upsample":
 		return one, im.upsample(n)
+	case "Resize":
+		return one, im.resize(n)
+	case "Scatter": // 11: renamed
+		n.Op = "ScatterElements"
+	case "Cast": // 19: how float8 saturates
+		delete(n.Attrs, "saturate")
+	case "AveragePool": // 19
+		return one, noDilations(n)
 	case "Gelu": // 20
 		return im.gelu(n)
 	case "GroupNormalization": // 18 and 21
@@ -57,7 +65,7 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 
 // unused reports whether no node of the file reads the value.
 func (im *importer) unused(name string) bool {
-	return !im.reads[name] && im.graph.Outputs[0].Name != name
+	return im.reads[name] == 0 && im.graph.Outputs[0].Name != name
 }
 
 // moveInts turns an integer-list attribute into input i, as operators did in
@@ -183,18 +191,29 @@ func (im *importer) reshapedSoftmax(n *onnx.Node, shape []int, axis int) []*onnx
 	back := make([]int64, len(shape))
 	for i, d := range shape {
 		if i > 0 {
-			back[i] = int64(d) // dimension 0 is copied
+			back[i] = int64(d)
 		}
 	}
+	back[0] = -1 // the batch
 	n.Attrs["axis"] = int64(1)
 	x := n.Inputs[0]
 	n.Inputs, n.Outputs = []string{flat}, []string{soft}
-	// Flatten and Reshape to [0, ...] leave the batch open only from axis 1 on.
 	return []*onnx.Node{
 		{Op: "Flatten", Name: flat, Inputs: []string{x}, Outputs: []string{flat}, Attrs: onnx.Attrs{"axis": int64(axis)}},
 		n,
 		{Op: "Reshape", Name: out, Inputs: []string{soft, im.constant(onnx.Ints(back...))}, Outputs: []string{out}, Attrs: onnx.Attrs{}},
 	}
+}
+
+// noDilations drops an attribute that version 18 does not have, where it says
+// nothing.
+func noDilations(n *onnx.Node) error {
+	d := n.Ints("dilations")
+	if slices.ContainsFunc(d, func(x int) bool { return x != 1 }) {
+		return fmt.Errorf("averaging with dilations %v is not supported", d)
+	}
+	delete(n.Attrs, "dilations")
+	return nil
 }
 
 func (im *importer) fresh(n *onnx.Node) string {
