@@ -36,7 +36,7 @@ func decode(data []byte) (image.Image, string, error) {
 		return nil, "", &notPicture{}
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("the picture is damaged: %w", err)
+		return nil, "", fmt.Errorf("the picture is damaged or cut off: %w", err)
 	}
 	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
 		return nil, "", fmt.Errorf("%d×%d pixels; at most %d million are accepted", head.Width, head.Height, maxPixels/1_000_000)

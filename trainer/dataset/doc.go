@@ -8,5 +8,6 @@
 //	                                  crop by crop
 //
 // Everything is deterministic: the order of samples, the bytes of a pack, the
-// pixels. What was left out of a data set is part of its Index, with the reason.
+// pixels. An Index says what Scan left out and why; a pack holds only what is
+// used, so that its digest depends on nothing else.
 package dataset

@@ -2,10 +2,12 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -21,13 +23,13 @@ var exampleClasses = []string{"checks", "rings", "stripes"}
 // pattern; its angle, place, scale, sharpness and colours, the light and the
 // noise are drawn without regard to the class, so that neither colours nor single
 // pixels give it away.
-// The same arguments draw the same pictures. A folder that holds something else
-// already is an error; one that holds these pictures is left as it is.
+// The same arguments draw the same pictures. A folder that holds other files
+// already is an error; pictures of these names are drawn anew where they differ.
 func Example(dir string, pictures, size int, seed int64) error {
 	if pictures < 2*len(exampleClasses) || size < 8 || size > 1024 {
 		return &Error{Problem: fmt.Sprintf("%d pictures of %d pixels", pictures, size), hint: fmt.Sprintf("at least %d pictures of 8 to 1024 pixels", 2*len(exampleClasses))}
 	}
-	if err := notOthers(dir); err != nil {
+	if err := notOthers(dir, pictures); err != nil {
 		return err
 	}
 	for _, class := range exampleClasses {
@@ -36,12 +38,11 @@ func Example(dir string, pictures, size int, seed int64) error {
 		}
 	}
 	for i := range pictures {
-		class := i % len(exampleClasses)
 		var b bytes.Buffer
-		if err := png.Encode(&b, drawExample(class, size, rng.New(seed, "example", i))); err != nil {
+		if err := png.Encode(&b, drawExample(i%len(exampleClasses), size, rng.New(seed, "example", i))); err != nil {
 			return fmt.Errorf("draw the example pictures: %w", err)
 		}
-		file := filepath.Join(dir, exampleClasses[class], fmt.Sprintf("%04d.png", i))
+		file := filepath.Join(dir, exampleFile(i))
 		if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, b.Bytes()) {
 			continue
 		}
@@ -52,25 +53,34 @@ func Example(dir string, pictures, size int, seed int64) error {
 	return nil
 }
 
-// notOthers refuses to draw between other people's files.
-func notOthers(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
-		return nil
+// exampleFile names picture i, relative to the folder.
+func exampleFile(i int) string {
+	return filepath.Join(exampleClasses[i%len(exampleClasses)], fmt.Sprintf("%04d.png", i))
+}
+
+// notOthers refuses to draw between other people's files, and between those of
+// a larger set, which would stay.
+func notOthers(dir string, pictures int) error {
+	ours := map[string]bool{}
+	for i := range pictures {
+		ours[exampleFile(i)] = true
 	}
-	if err != nil {
-		return fmt.Errorf("draw the example pictures: %w", err)
+	for _, c := range exampleClasses {
+		ours[c] = true
 	}
-	for _, e := range entries {
-		known := false
-		for _, c := range exampleClasses {
-			known = known || e.Name() == c
+	return filepath.WalkDir(dir, func(p string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		if !known {
-			return &Error{File: dir, Problem: fmt.Sprintf("the folder holds %s", e.Name()), hint: "give a new folder, or an empty one"}
+		if err != nil {
+			return fmt.Errorf("draw the example pictures: %w", err)
 		}
-	}
-	return nil
+		rel, err := filepath.Rel(dir, p)
+		if err != nil || rel == "." || ours[rel] {
+			return err
+		}
+		return &Error{File: dir, Problem: "the folder holds " + rel, hint: "give a new folder, or an empty one"}
+	})
 }
 
 // pattern is what a picture is covered with, in two colours.

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path"
@@ -82,14 +83,19 @@ func newFinder(ix *Index) *finder {
 	return f
 }
 
-func (f *finder) find(name string) (int, bool) {
+// find returns the sample of a name, or says why it is none.
+func (f *finder) find(name string) (sample int, problem string) {
 	if i, ok := f.byFile[name]; ok {
-		return i, true
+		return i, ""
 	}
-	if same := f.byBase[path.Base(name)]; len(same) == 1 {
-		return same[0], true
+	switch same := f.byBase[path.Base(name)]; len(same) {
+	case 0:
+		return 0, "the data set has no picture " + name
+	case 1:
+		return same[0], ""
+	default:
+		return 0, fmt.Sprintf("the data set has %d pictures named %s, as %s and %s", len(same), path.Base(name), f.ix.Samples[same[0]].File, f.ix.Samples[same[1]].File)
 	}
-	return 0, false
 }
 
 // list reads one side of a fold.
@@ -98,7 +104,7 @@ func (f *finder) list(file string, seen map[int]string) ([]int, error) {
 	if err != nil {
 		return nil, &Error{File: file, Problem: "the fold's list is missing", hint: "each fold has a train.txt and a test.txt"}
 	}
-	entries, err := parseText(file, data)
+	entries, err := parseText(file, bytes.TrimPrefix(data, []byte(byteOrderMark)))
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +113,9 @@ func (f *finder) list(file string, seen map[int]string) ([]int, error) {
 	}
 	var out []int
 	for _, e := range entries {
-		i, ok := f.find(e.file)
-		if !ok {
-			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("the data set has no picture %s", e.file), hint: "dataset.path must hold all pictures that the folds name"}
+		i, problem := f.find(e.file)
+		if problem != "" {
+			return nil, &Error{File: file, Line: e.line, Problem: problem, hint: "name pictures that dataset.path holds, relative to it; the file's own name does where it is the only one"}
 		}
 		if class := f.ix.Classes[f.ix.Samples[i].Label]; class != e.class {
 			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s is labelled %s here and %s in the data set", e.file, e.class, class), hint: "labels are class names as dataset inspect prints them"}

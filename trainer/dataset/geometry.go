@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"image"
+	"math"
+	"slices"
 
 	"golang.org/x/image/draw"
 )
@@ -54,6 +56,21 @@ func (g Geometry) Check() error {
 	for _, list := range [][]float64{g.Mean, g.Std} {
 		if n := len(list); n != 0 && n != g.depth() {
 			return &Error{Problem: fmt.Sprintf("%d values for %d channels", n, g.depth()), hint: "mean and std have one value per channel"}
+		}
+	}
+	return g.checkNumbers()
+}
+
+// checkNumbers refuses what would make every pixel infinite or not a number.
+func (g Geometry) checkNumbers() error {
+	for _, x := range slices.Concat(g.Mean, g.Std, []float64{g.Scale}) {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return &Error{Problem: fmt.Sprintf("mean %v, std %v or scale %v is not a finite number", g.Mean, g.Std, g.Scale), hint: "pixels become (x - mean) * scale / std, x from 0 to 255"}
+		}
+	}
+	for _, x := range g.Std {
+		if x <= 0 {
+			return &Error{Problem: fmt.Sprintf("std %v is not positive", g.Std), hint: "std divides each channel; leave it out for 1"}
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,6 +22,7 @@ func scanList(o Options) (*scan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the list of pictures: %w", err)
 	}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	s := &scan{root: o.Root, list: o.Path}
 	if s.root == "" {
 		s.root = filepath.Dir(o.Path)
@@ -33,6 +35,9 @@ func scanList(o Options) (*scan, error) {
 	}
 	return s, s.checkNames()
 }
+
+// byteOrderMark begins the text files of some editors and spreadsheets.
+const byteOrderMark = "\xef\xbb\xbf"
 
 // checkNames refuses names outside of the root and double entries.
 func (s *scan) checkNames() error {
@@ -69,7 +74,8 @@ func parseText(file string, data []byte) ([]entry, error) {
 	var out []entry
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		text := strings.TrimSpace(lines.Text())
 		if text == "" {
 			continue
@@ -85,7 +91,7 @@ func parseText(file string, data []byte) ([]entry, error) {
 		out = append(out, e)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, &Error{File: file, Problem: err.Error(), hint: "the list is a text file with a picture in each line"}
+		return nil, &Error{File: file, Line: n, Problem: err.Error(), hint: "the list is a text file with a picture in each line"}
 	}
 	return out, nil
 }
@@ -99,8 +105,8 @@ func newEntry(file string, line int, name, label string) (entry, error) {
 }
 
 func parseCSV(file string, data []byte) ([]entry, error) {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
-	r.Comma, r.FieldsPerRecord, r.TrimLeadingSpace = separator(data), -1, true
+	r := csv.NewReader(bytes.NewReader(data))
+	r.Comma, r.FieldsPerRecord, r.TrimLeadingSpace = separator(file, data), -1, true
 	fileColumn, labelColumn := 0, 1
 	var out []entry
 	for first := true; ; first = false {
@@ -109,17 +115,17 @@ func parseCSV(file string, data []byte) ([]entry, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, &Error{File: file, Problem: err.Error(), hint: "quote names that hold separators or quotes"}
+			return nil, csvError(file, err)
 		}
 		line, _ := r.FieldPos(0)
-		if first && slices.Contains(record, "file") && slices.Contains(record, "label") {
-			fileColumn, labelColumn = slices.Index(record, "file"), slices.Index(record, "label")
+		if f, l, ok := header(record); first && ok {
+			fileColumn, labelColumn = f, l
 			continue
 		}
 		if len(record) <= max(fileColumn, labelColumn) {
 			return nil, &Error{File: file, Line: line, Problem: fmt.Sprintf("%d columns, the file name and the label are needed", len(record)), hint: "columns: file,label"}
 		}
-		e, err := newEntry(file, line, record[fileColumn], strings.TrimSpace(record[labelColumn]))
+		e, err := newEntry(file, line, strings.TrimSpace(record[fileColumn]), strings.TrimSpace(record[labelColumn]))
 		if err != nil {
 			return nil, err
 		}
@@ -127,10 +133,37 @@ func parseCSV(file string, data []byte) ([]entry, error) {
 	}
 }
 
-// separator is the one of comma, semicolon and tab that the first line has most
-// of.
-func separator(data []byte) rune {
-	line, _, _ := bytes.Cut(data, []byte("\n"))
+// header finds the columns "file" and "label", whatever stands beside them.
+func header(record []string) (file, label int, ok bool) {
+	is := func(name string) func(string) bool {
+		return func(column string) bool { return strings.EqualFold(strings.TrimSpace(column), name) }
+	}
+	file, label = slices.IndexFunc(record, is("file")), slices.IndexFunc(record, is("label"))
+	return file, label, file >= 0 && label >= 0
+}
+
+func csvError(file string, err error) error {
+	out := &Error{File: file, Problem: err.Error(), hint: "quote names that hold separators or quotes"}
+	var where *csv.ParseError
+	if errors.As(err, &where) {
+		out.Line, out.Problem = where.Line, where.Err.Error()
+	}
+	return out
+}
+
+// separator is a tab in .tsv files, and otherwise the one of comma, semicolon
+// and tab that the first line has most of outside of quotes.
+func separator(file string, data []byte) rune {
+	if strings.EqualFold(filepath.Ext(file), ".tsv") {
+		return '\t'
+	}
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	var line []byte
+	for i, part := range bytes.Split(first, []byte(`"`)) {
+		if i%2 == 0 { // every other part is between quotes
+			line = append(line, part...)
+		}
+	}
 	best, most := ',', bytes.Count(line, []byte(","))
 	for _, c := range []rune{';', '\t'} {
 		if n := bytes.Count(line, []byte(string(c))); n > most {
@@ -144,7 +177,8 @@ func parseJSONL(file string, data []byte) ([]entry, error) {
 	var out []entry
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -152,9 +186,7 @@ func parseJSONL(file string, data []byte) ([]entry, error) {
 			File  string `json:"file"`
 			Label any    `json:"label"`
 		}
-		d := json.NewDecoder(bytes.NewReader(lines.Bytes()))
-		d.UseNumber()
-		if err := d.Decode(&row); err != nil {
+		if err := unmarshalRow(lines.Bytes(), &row); err != nil {
 			return nil, &Error{File: file, Line: n, Problem: err.Error(), hint: `each line is {"file": "...", "label": "..."}`}
 		}
 		label := ""
@@ -171,16 +203,29 @@ func parseJSONL(file string, data []byte) ([]entry, error) {
 		out = append(out, e)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, &Error{File: file, Problem: err.Error(), hint: "one JSON object per line"}
+		return nil, &Error{File: file, Line: n, Problem: err.Error(), hint: "one JSON object per line"}
 	}
 	return out, nil
+}
+
+// unmarshalRow keeps a label such as 10000000 as it is written.
+func unmarshalRow(line []byte, row any) error {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	if err := d.Decode(row); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("there is more than one value in the line")
+	}
+	return nil
 }
 
 // sortClasses orders labels: by number where all are numbers, else by name.
 func sortClasses(classes []string) {
 	numbers := map[string]float64{}
 	for _, c := range classes {
-		if x, err := strconv.ParseFloat(c, 64); err == nil {
+		if x, err := strconv.ParseFloat(c, 64); err == nil && !math.IsNaN(x) {
 			numbers[c] = x
 		}
 	}

@@ -31,7 +31,9 @@ func WritePack(ctx context.Context, ix *Index, w io.Writer) (digest string, size
 	sum := sha256.New()
 	count := &counter{w: io.MultiWriter(w, sum)}
 	t := tar.NewWriter(count)
-	head, err := json.MarshalIndent(ix, "", " ")
+	// What is left out does not count: a file that an operating system hides in
+	// a folder must not make another data set of it.
+	head, err := json.MarshalIndent(Index{Classes: ix.Classes, Samples: ix.Samples}, "", " ")
 	if err != nil {
 		return "", 0, fmt.Errorf("write the pack: %w", err)
 	}
@@ -97,8 +99,8 @@ type Pack struct {
 	size  []int64
 }
 
-// OpenPack opens a pack and checks its structure. Its content is not checked
-// against a digest: whoever fetched it did that.
+// OpenPack opens a pack and checks its structure. Whoever fetched it checks its
+// digest; Picture checks the content of each picture.
 func OpenPack(path string) (*Pack, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -147,16 +149,23 @@ func readPack(f io.ReaderAt, size int64) (*Pack, error) {
 		if err != nil {
 			return nil, err
 		}
+		if h.Size > size-at {
+			return nil, fmt.Errorf("picture %d is cut off", i)
+		}
 		p.at, p.size = append(p.at, at), append(p.size, h.Size)
 	}
 	return p, nil
 }
 
-// Picture returns the file of a sample as it was packed.
+// Picture returns the file of a sample as it was packed; an error where its
+// bytes are not those that the index promises.
 func (p *Pack) Picture(sample int) ([]byte, error) {
 	data := make([]byte, p.size[sample])
 	if _, err := p.file.ReadAt(data, p.at[sample]); err != nil {
 		return nil, fmt.Errorf("read %s from the pack: %w", p.Index.Samples[sample].File, err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != p.Index.Samples[sample].SHA256 {
+		return nil, fmt.Errorf("read %s from the pack: its content is not what the index promises: the pack is damaged", p.Index.Samples[sample].File)
 	}
 	return data, nil
 }

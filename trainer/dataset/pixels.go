@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -50,7 +51,7 @@ func OpenPixels(ctx context.Context, pack *Pack, g Geometry, digest, cacheDir st
 	if err := p.mapFile(path, key); err == nil {
 		return p, nil
 	}
-	unlock, err := lock(path + ".lock")
+	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +68,27 @@ func OpenPixels(ctx context.Context, pack *Pack, g Geometry, digest, cacheDir st
 	return p, nil
 }
 
+// lockPoll is how often a lock that somebody holds is asked for again: waiting
+// in the kernel could not be cancelled.
+const lockPoll = 50 * time.Millisecond
+
 // lock waits for an exclusive lock on a file. The system gives it back when its
 // holder dies.
-func lock(path string) (unlock func(), err error) {
+func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache of pictures: %w", err)
 	}
 	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EWOULDBLOCK) {
 			break
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(lockPoll):
 		}
 	}
 	if err != nil {
@@ -121,9 +132,10 @@ func head(key string) []byte {
 	return out
 }
 
-// decodeAll writes the cache file beside its place and renames it.
+// decodeAll writes the cache file beside its place and renames it. The caller
+// holds the lock: what stands there is from somebody who died, and is reused.
 func (p *Pixels) decodeAll(ctx context.Context, pack *Pack, path, key string, workers int) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".pixels-*")
+	f, err := os.Create(path + ".part")
 	if err != nil {
 		return fmt.Errorf("make the cache of pictures: %w", err)
 	}

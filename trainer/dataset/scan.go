@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -84,15 +85,9 @@ var splitNames = []string{"train", "training", "val", "valid", "validation", "te
 
 func scanFolder(o Options) (*scan, error) {
 	s := &scan{root: o.Path}
-	top, err := os.ReadDir(o.Path)
+	folders, err := topFolders(o.Path)
 	if err != nil {
-		return nil, fmt.Errorf("read the data set's folder: %w", err)
-	}
-	var folders []string
-	for _, e := range top {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			folders = append(folders, e.Name())
-		}
+		return nil, err
 	}
 	splits := len(folders) > 0
 	for _, f := range folders {
@@ -103,42 +98,86 @@ func scanFolder(o Options) (*scan, error) {
 		level = 1
 		s.notes = append(s.notes, fmt.Sprintf("the folders %s are taken together: cross-validation makes its own splits", strings.Join(folders, ", ")))
 	}
-	err = filepath.WalkDir(o.Path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("read the data set's folder: %w", err)
-		}
-		return s.visit(p, d, level)
-	})
-	if err == nil && len(s.entries) == 0 {
-		err = &Error{File: o.Path, Problem: "there are no class folders with pictures in it", hint: "put the pictures of each class into a folder named after it"}
+	if err := s.walk("", level, nil); err != nil {
+		return nil, err
 	}
-	return s, err
+	if len(s.entries) == 0 {
+		return nil, &Error{File: o.Path, Problem: "there are no class folders with pictures in it", hint: "put the pictures of each class into a folder named after it"}
+	}
+	return s, nil
 }
 
-func (s *scan) visit(p string, d fs.DirEntry, level int) error {
-	rel, err := filepath.Rel(s.root, p)
-	if err != nil || rel == "." {
-		return err
+// topFolders names the folders in a data set's folder, links to folders too.
+func topFolders(dir string) ([]string, error) {
+	top, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the data set's folder: %w", err)
 	}
-	rel = filepath.ToSlash(rel)
-	if strings.HasPrefix(d.Name(), ".") {
-		if d.IsDir() {
-			return fs.SkipDir
+	var folders []string
+	for _, e := range top {
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		if err == nil && info.IsDir() && !hidden(e.Name()) {
+			folders = append(folders, e.Name())
 		}
-		s.leftOut = append(s.leftOut, LeftOut{rel, "hidden file"})
+	}
+	return folders, nil
+}
+
+func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+
+// walk visits what a folder holds, links included, since people keep data sets
+// as links to where there is room. above are the folders on the way down: a
+// link back to one of them would never end.
+func (s *scan) walk(folder string, level int, above []fs.FileInfo) error {
+	at := filepath.Join(s.root, filepath.FromSlash(folder))
+	info, err := os.Stat(at)
+	if err != nil {
+		return fmt.Errorf("read the data set's folder: %w", err)
+	}
+	if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+		s.leave(folder, "a link to a folder that it is in")
 		return nil
 	}
-	if d.IsDir() {
-		return nil
+	content, err := os.ReadDir(at)
+	if err != nil {
+		return fmt.Errorf("read the data set's folder: %w", err)
 	}
-	parts := strings.Split(rel, "/")
-	if len(parts) < level+2 {
-		s.leftOut = append(s.leftOut, LeftOut{rel, "not in a class folder"})
-		return nil
+	above = append(slices.Clip(above), info)
+	for _, e := range content {
+		if err := s.visit(path.Join(folder, e.Name()), level, above); err != nil {
+			return err
+		}
 	}
-	s.entries = append(s.entries, entry{file: rel, class: parts[level]})
 	return nil
 }
+
+// visit takes a file in, leaves it out, or walks a folder.
+func (s *scan) visit(file string, level int, above []fs.FileInfo) error {
+	info, err := os.Stat(filepath.Join(s.root, filepath.FromSlash(file)))
+	parts := strings.Split(file, "/")
+	switch {
+	case err == nil && info.IsDir():
+		if hidden(path.Base(file)) {
+			return nil
+		}
+		return s.walk(file, level, above)
+	case hidden(path.Base(file)):
+		s.leave(file, "hidden file")
+	case errors.Is(err, fs.ErrNotExist):
+		s.leave(file, "a link to nothing")
+	case err != nil:
+		return fmt.Errorf("read the data set's folder: %w", err)
+	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
+		s.leave(file, "not a regular file")
+	case len(parts) < level+2:
+		s.leave(file, "not in a class folder")
+	default:
+		s.entries = append(s.entries, entry{file: file, class: parts[level]})
+	}
+	return nil
+}
+
+func (s *scan) leave(file, reason string) { s.leftOut = append(s.leftOut, LeftOut{file, reason}) }
 
 // filter applies the globs.
 func (s *scan) filter(o Options) {
@@ -150,7 +189,7 @@ func (s *scan) filter(o Options) {
 			reason = "excluded by " + g
 		}
 		if reason != "" {
-			s.leftOut = append(s.leftOut, LeftOut{e.file, reason})
+			s.leave(e.file, reason)
 		}
 		return reason != ""
 	})
@@ -169,29 +208,35 @@ func matching(globs []string, file string) string {
 	return ""
 }
 
-// globMatch lets * stand for any text, slashes included, and ? for one letter.
+// globMatch lets * stand for any text, slashes included, and ? for one letter;
+// other characters stand for themselves, brackets too, since file names hold
+// them. It is not surgery.Match, the glob of layer names: data sets know nothing
+// of networks, and the import rules keep it so.
+//
+// After a mismatch only the last * needs to take one letter more, so that no
+// pattern takes more than len(glob)*len(name) steps.
 func globMatch(glob, name string) bool {
-	for len(glob) > 0 {
-		switch glob[0] {
-		case '*':
-			for i := 0; i <= len(name); i++ {
-				if globMatch(glob[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		case '?':
-			if name == "" {
-				return false
-			}
+	g, n := []rune(glob), []rune(name)
+	i, star, taken := 0, -1, 0 // place in g, the last * there, what it took of n
+	for k := 0; k < len(n); {
+		switch {
+		case i < len(g) && g[i] == '*':
+			star, taken = i, k
+			i++
+		case i < len(g) && (g[i] == '?' || g[i] == n[k]):
+			i++
+			k++
+		case star >= 0:
+			taken++
+			i, k = star+1, taken
 		default:
-			if name == "" || name[0] != glob[0] {
-				return false
-			}
+			return false
 		}
-		glob, name = glob[1:], name[1:]
 	}
-	return name == ""
+	for i < len(g) && g[i] == '*' {
+		i++
+	}
+	return i == len(g)
 }
 
 // read decodes every picture, several at a time.
@@ -219,10 +264,8 @@ func (s *scan) read(ctx context.Context, skip bool) error {
 		case bad[i] == nil:
 			s.samples = append(s.samples, found[i])
 			kept = append(kept, e)
-		case errors.As(bad[i], &not) && s.list == "":
-			s.leftOut = append(s.leftOut, LeftOut{e.file, bad[i].Error()})
-		case skip:
-			s.leftOut = append(s.leftOut, LeftOut{e.file, bad[i].Error()})
+		case skip, errors.As(bad[i], &not) && s.list == "": // folders hold notes and thumbnails' databases
+			s.leave(e.file, bad[i].Error())
 		default:
 			return s.badPicture(e, bad[i])
 		}
@@ -240,10 +283,15 @@ func (s *scan) badPicture(e entry, err error) error {
 }
 
 func readSample(root, file string) (Sample, error) {
-	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+	name := filepath.Join(root, filepath.FromSlash(file))
+	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Sample{}, errors.New("there is no such file")
 	}
+	if err == nil && !info.Mode().IsRegular() {
+		return Sample{}, errors.New("it is a folder or a device, not a file")
+	}
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return Sample{}, fmt.Errorf("it cannot be read: %w", err)
 	}
@@ -259,14 +307,17 @@ func readSample(root, file string) (Sample, error) {
 // index numbers the classes and checks that there is something to learn.
 func (s *scan) index(o Options) (*Index, error) {
 	ix := &Index{Root: s.root, Samples: s.samples, LeftOut: s.leftOut, Notes: s.notes}
+	labels := map[string]int{}
 	for _, e := range s.entries {
-		if !slices.Contains(ix.Classes, e.class) {
-			ix.Classes = append(ix.Classes, e.class)
-		}
+		labels[e.class] = 0
 	}
+	ix.Classes = slices.Collect(maps.Keys(labels))
 	sortClasses(ix.Classes)
+	for label, class := range ix.Classes {
+		labels[class] = label
+	}
 	for i, e := range s.entries {
-		ix.Samples[i].Label = slices.Index(ix.Classes, e.class)
+		ix.Samples[i].Label = labels[e.class]
 	}
 	slices.SortFunc(ix.LeftOut, func(a, b LeftOut) int { return strings.Compare(a.File, b.File) })
 	switch len(ix.Classes) {
