@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
 	"orchestrator/trainer/surgery"
 )
 
@@ -28,19 +30,55 @@ func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, 
 		return trainer.Job{}, err
 	}
 	t := s.Config.Training
+	weights, err := classWeights(t.ClassWeights, s.Classes)
+	if err != nil {
+		return trainer.Job{}, err
+	}
+	if t.ClassWeights.Balanced {
+		weights = trainer.BalancedWeights(data, s.Train, len(s.Classes))
+	}
 	return trainer.Job{
 		Model: model, Classes: s.Classes, Data: data, Train: s.Train, Test: s.Test,
-		Loss: t.Loss, Optimizer: t.Optimizer,
+		Loss: t.Loss, LabelSmoothing: t.LabelSmoothing, FocalGamma: t.FocalGamma, ClassWeights: weights,
+		Optimizer: t.Optimizer, Hyper: hyper(t),
 		LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
+		ClipNorm: t.ClipNorm, ClipValue: t.ClipValue, Average: t.EMADecay,
 		Policy: trainer.Policy{
 			Name: t.Policy.Policy, EveryEpochs: t.Policy.EveryEpochs, Epochs: t.Policy.Epochs,
-			Gamma: t.Policy.Gamma, Power: t.Policy.Power, WarmUp: t.Policy.WarmUp,
+			Gamma: t.Policy.Gamma, Power: t.Policy.Power, Midpoint: t.Policy.Midpoint,
+			Patience: t.Policy.Patience, Threshold: t.Policy.Threshold, WarmUp: t.Policy.WarmUp,
 		},
 		Rates: rates, Epochs: t.Epochs, BatchSize: t.BatchSize, MicroBatch: t.MicroBatchSize,
 		EvalBatch: s.Config.Evaluation.BatchSize, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror,
 		CheckpointEveryEpochs: s.Checkpoints.EveryEpochs,
 		Metadata:              metadata,
 	}, nil
+}
+
+// hyper are the numbers that only some optimizers have.
+func hyper(t plan.Training) optim.Hyper {
+	h := optim.Hyper{Epsilon: t.Epsilon, RMSDecay: t.RMSDecay, Trust: t.Trust, Decoupled: t.DecoupledDecay}
+	if len(t.Betas) == 2 {
+		h.Beta1, h.Beta2 = t.Betas[0], t.Betas[1]
+	}
+	return h
+}
+
+// classWeights are the factors that a sweep file names, in the order of the
+// classes; nil where it names none.
+func classWeights(w plan.ClassWeights, classes []string) ([]float64, error) {
+	if len(w.Classes) == 0 {
+		return nil, nil
+	}
+	weights := slices.Repeat([]float64{1}, len(classes))
+	for _, named := range w.Classes {
+		i := slices.Index(classes, named.Class)
+		if i < 0 {
+			return nil, &classError{class: named.Class, classes: classes}
+		}
+		weights[i] = named.Weight
+	}
+	return weights, nil
 }
 
 // metadata is what makes the exported model usable by itself.
@@ -148,11 +186,37 @@ func (e *globError) Hint() string {
 // ExitCode marks wrong input.
 func (e *globError) ExitCode() int { return 2 }
 
+// classError says that a setting is for a class that the data set does not have.
+type classError struct {
+	class   string
+	classes []string
+}
+
+func (e *classError) Error() string {
+	return fmt.Sprintf("training.class_weights: the data set has no class %q", e.class)
+}
+
+// Hint lists the classes, or the first of many.
+func (e *classError) Hint() string {
+	const most = 20
+	if len(e.classes) > most {
+		return fmt.Sprintf("its %d classes begin with %s", len(e.classes), strings.Join(e.classes[:most], ", "))
+	}
+	return "its classes: " + strings.Join(e.classes, ", ")
+}
+
+// ExitCode marks wrong input.
+func (e *classError) ExitCode() int { return 2 }
+
 // CheckModel does with a network all that training will, but for the training:
-// it fails where surgery, a glob over layers, or the compiler would.
+// it fails where surgery, a glob over layers, a class's name, or the compiler
+// would.
 func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 	model, rates, err := operate(base, c)
 	if err != nil {
+		return err
+	}
+	if _, err := classWeights(c.Training.ClassWeights, classes); err != nil {
 		return err
 	}
 	none, err := dataset.Load(nil, nil, geometry(c.Preprocessing))
@@ -161,8 +225,10 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 	}
 	o := compile.Options{
 		Batch: 1, Classes: len(classes),
-		Loss: c.Training.Loss, Optimizer: c.Training.Optimizer,
+		Loss: c.Training.Loss, LabelSmoothing: c.Training.LabelSmoothing, FocalGamma: c.Training.FocalGamma,
+		Optimizer: c.Training.Optimizer, Hyper: hyper(c.Training),
 		Momentum: c.Training.Momentum, Decay: c.Training.WeightDecay, Rates: rates,
+		ClipNorm: c.Training.ClipNorm, ClipValue: c.Training.ClipValue,
 	}
 	var crop int
 	o.Channels, o.Height, o.Width, crop = none.Geometry()

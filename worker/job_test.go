@@ -14,6 +14,7 @@ import (
 	"orchestrator/trainer/builtin"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
+	"orchestrator/trainer/optim"
 	"orchestrator/trainer/ort"
 )
 
@@ -146,7 +147,10 @@ func TestCheckModel(t *testing.T) {
 		"crop too large":    func(c *plan.Config) { c.Preprocessing.Crop = 40 },
 		"no such glob":      func(c *plan.Config) { c.Training.LRMult = plan.Factors{{Glob: "fc9*", Weight: 10, Bias: 10}} },
 		"no such glob, two": func(c *plan.Config) { c.Training.DecayMult = plan.Factors{{Glob: "fc9*"}} },
-		"three outputs":     func(c *plan.Config) { c.Model.Surgery = replaced.Model.Surgery },
+		"no such class": func(c *plan.Config) {
+			c.Training.ClassWeights.Classes = []plan.ClassWeight{{Class: "wasps", Weight: 2}}
+		},
+		"three outputs": func(c *plan.Config) { c.Model.Surgery = replaced.Model.Surgery },
 	} {
 		c := tinyConfig()
 		change(&c)
@@ -158,6 +162,65 @@ func TestCheckModel(t *testing.T) {
 		}
 	}
 }
+
+// Every setting below training reaches the trainer: each changes its job.
+func TestTrainerJobHasEverySetting(t *testing.T) {
+	base := tinynet(t, 2)
+	job := func(text string) trainer.Job {
+		t.Helper()
+		head := "name: s\ndataset: {path: d}\nmodel: {base: m}\ntraining: {learning_rate: 0.1, epochs: 9, "
+		s, err := plan.Parse("sweep.yaml", []byte(head+text+"}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := plan.Spec{Config: s.Trials[0].Config, Classes: []string{"a", "b"}, Train: []int{0, 1, 2}, Test: []int{3}}
+		j, err := trainerJob(spec, base, labels{0, 0, 1, 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Model, j.Metadata, j.Data = nil, nil, nil
+		return j
+	}
+	for text, change := range map[string]func(*trainer.Job){
+		"loss: focal, focal_gamma: 3":  func(j *trainer.Job) { j.Loss, j.FocalGamma = "focal", 3 },
+		"label_smoothing: 0.2":         func(j *trainer.Job) { j.LabelSmoothing = 0.2 },
+		"class_weights: {b: 3}":        func(j *trainer.Job) { j.ClassWeights = []float64{1, 3} },
+		"class_weights: balanced":      func(j *trainer.Job) { j.ClassWeights = []float64{0.75, 1.5} },
+		"optimizer: sgd_pytorch":       func(j *trainer.Job) { j.Optimizer = "sgd_pytorch" },
+		"clip_norm: 2":                 func(j *trainer.Job) { j.ClipNorm = 2 },
+		"clip_value: 2":                func(j *trainer.Job) { j.ClipValue = 2 },
+		"ema_decay: 0.5":               func(j *trainer.Job) { j.Average = 0.5 },
+		"decoupled_weight_decay: true": func(j *trainer.Job) { j.Hyper.Decoupled = true },
+		"optimizer: lars":              func(j *trainer.Job) { j.Optimizer, j.Hyper.Trust = "lars", 0.001 },
+		"optimizer: adam, betas: [0.1,0.2]": func(j *trainer.Job) {
+			j.Optimizer, j.Momentum, j.Hyper = "adam", 0, optim.Hyper{Beta1: 0.1, Beta2: 0.2, Epsilon: 1e-8}
+		},
+		"optimizer: rmsprop, momentum: 0.3": func(j *trainer.Job) {
+			j.Optimizer, j.Momentum, j.Hyper = "rmsprop", 0.3, optim.Hyper{RMSDecay: 0.99, Epsilon: 1e-8}
+		},
+		"lr_policy: {policy: plateau, patience: 2, threshold: 0.1}": func(j *trainer.Job) {
+			j.Policy = trainer.Policy{Name: "plateau", Gamma: 0.1, Patience: 2, Threshold: 0.1}
+		},
+		"lr_policy: {policy: sigmoid, gamma: -1, midpoint: 4, warm_up: 1}": func(j *trainer.Job) {
+			j.Policy = trainer.Policy{Name: "sigmoid", Gamma: -1, Midpoint: 4, WarmUp: 1}
+		},
+	} {
+		want := job("")
+		change(&want)
+		if got := job(text); !cmp.Equal(want, got) {
+			t.Errorf("%s (-want +got):\n%s", text, cmp.Diff(want, got))
+		}
+	}
+}
+
+// labels are a data set of which only the labels are known.
+type labels []int
+
+func (l labels) Label(sample int) int                          { return l[sample] }
+func (l labels) File(int) string                               { return "" }
+func (l labels) Geometry() (channels, height, width, crop int) { return 3, 1, 1, 0 }
+func (l labels) Window([]uint8, int, int, int, bool) error     { return errors.New("no pictures") }
+func (l labels) Normalisation() (mean, scale []float32)        { return nil, nil }
 
 func TestProgressCountsInJobs(t *testing.T) {
 	got := planProgress(trainer.Progress{Epoch: 3, Epochs: 5, Step: 4, Steps: 10, TrainLoss: 0.5})
@@ -178,6 +241,7 @@ func TestWhichFailuresArePermanent(t *testing.T) {
 		{&trainer.DivergedError{}, true},
 		{fmt.Errorf("wrapped: %w", &trainer.JobError{Reason: "no"}), true},
 		{&globError{field: "training.lr_mult", glob: "x"}, true},
+		{&classError{class: "x"}, true},
 		{&ort.LibraryError{Reason: "missing on this machine"}, false},
 		{artifacts.ErrUnavailable, false},
 		{errors.New("out of memory"), false},

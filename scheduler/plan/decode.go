@@ -5,6 +5,7 @@ import (
 	"math"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -210,6 +211,29 @@ func float(n *yaml.Node) (float64, error) {
 		return 0, fmt.Errorf("must be a finite number, but is %s", n.Value)
 	}
 	return f, nil
+}
+
+// decodeNode reads balanced, or a mapping from classes to factors.
+func (w *ClassWeights) decodeNode(d *decoder, n *yaml.Node, field string) {
+	const try = `write balanced, or factors of the classes, as {bees: 2}`
+	if n.Kind == yaml.ScalarNode && n.Value == "balanced" {
+		*w = ClassWeights{Balanced: true}
+		return
+	}
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		d.bad(n, field, "must be balanced or a mapping from classes to factors, but is "+describe(n), try)
+		return
+	}
+	*w = ClassWeights{}
+	d.keys(n, field, func(key, value *yaml.Node, child string) {
+		var x float64
+		d.scalar(value, reflect.ValueOf(&x).Elem(), child)
+		if x < 0 || x > 1e6 {
+			d.bad(key, child, fmt.Sprintf("must be from 0 to 1000000, but is %v", x), "")
+		}
+		w.Classes = append(w.Classes, ClassWeight{Class: key.Value, Weight: x})
+	})
+	slices.SortFunc(w.Classes, func(a, b ClassWeight) int { return strings.Compare(a.Class, b.Class) })
 }
 
 // decodeNode reads one length or a list of one or two.

@@ -32,12 +32,52 @@ func (d *document) derive(set map[string]position) {
 	if d.Metric.Goal == "" {
 		d.Metric.Goal = goalOf(d.Metric.Name)
 	}
-	policy := &d.Training.Policy
-	if _, ok := set["training.lr_policy.gamma"]; !ok && (policy.Policy == "step" || policy.Policy == "multistep") {
-		policy.Gamma = 0.1
+	d.Training.derive(set)
+	d.Training.Policy.derive(set)
+}
+
+// derive fills in what the loss and the optimizer have where the file is silent.
+func (t *Training) derive(set map[string]position) {
+	fill := func(key string, field *float64, x float64) {
+		if _, ok := set["training."+key]; !ok {
+			*field = x
+		}
 	}
-	if _, ok := set["training.lr_policy.power"]; !ok && policy.Policy == "poly" {
-		policy.Power = 1
+	if t.Loss == "focal" {
+		fill("focal_gamma", &t.FocalGamma, 2)
+	}
+	switch t.Optimizer {
+	case "adam", "adamw":
+		fill("momentum", &t.Momentum, 0)
+		fill("epsilon", &t.Epsilon, 1e-8)
+		if _, ok := set["training.betas"]; !ok {
+			t.Betas = []float64{0.9, 0.999}
+		}
+	case "rmsprop":
+		fill("momentum", &t.Momentum, 0)
+		fill("epsilon", &t.Epsilon, 1e-8)
+		fill("rms_decay", &t.RMSDecay, 0.99)
+	case "lars":
+		fill("trust_coefficient", &t.Trust, 0.001)
+	}
+}
+
+func (p *Policy) derive(set map[string]position) {
+	unset := func(key string) bool {
+		_, ok := set["training.lr_policy."+key]
+		return !ok
+	}
+	if unset("gamma") && (p.Policy == "step" || p.Policy == "multistep" || p.Policy == "plateau") {
+		p.Gamma = 0.1
+	}
+	if unset("power") && p.Policy == "poly" {
+		p.Power = 1
+	}
+	if unset("patience") && p.Policy == "plateau" {
+		p.Patience = 10
+	}
+	if unset("threshold") && p.Policy == "plateau" {
+		p.Threshold = 1e-4
 	}
 }
 

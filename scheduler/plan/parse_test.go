@@ -151,7 +151,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Mean: []float64{104, 117, 123}, Std: []float64{1, 2, 3}, Scale: 0.5,
 		},
 		Training: Training{
-			Loss: "softmax", Optimizer: "nesterov", LearningRate: 0.001, Momentum: 0.8, WeightDecay: 0.0005,
+			Loss: "softmax", LabelSmoothing: 0.1, ClassWeights: ClassWeights{Classes: []ClassWeight{{"ants", 0.5}, {"bees", 2}}},
+			Optimizer: "nesterov", LearningRate: 0.001, Momentum: 0.8, WeightDecay: 0.0005, DecoupledDecay: true, ClipNorm: 5, EMADecay: 0.99,
 			Policy:    Policy{Policy: "multistep", Epochs: []int{5, 7}, Gamma: 0.5, WarmUp: 1},
 			LRMult:    Factors{{"z*", 10, 10}, {"a*", 0, 0}, {"fc8", 10, 20}},
 			DecayMult: Factors{{"*bias", 1, 0}},
@@ -173,6 +174,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 	// The file uses every key but those that exclude others.
 	left := map[string]bool{
 		"dataset.folds": true, "training.lr_policy.every_epochs": true, "training.lr_policy.power": true, "parameters": true,
+		"training.lr_policy.midpoint": true, "training.lr_policy.patience": true, "training.lr_policy.threshold": true,
+		"training.focal_gamma": true, "training.betas": true, "training.rms_decay": true, "training.epsilon": true,
+		"training.trust_coefficient": true, "training.clip_value": true,
 	}
 	for _, path := range schema {
 		pattern := strings.ReplaceAll(path, "[]", ".0")

@@ -103,6 +103,10 @@ func TestDefaultsThatDependOnThePolicy(t *testing.T) {
 		"{policy: exp, gamma: 0.9}":                   {Policy: "exp", Gamma: 0.9},
 		"{policy: poly}":                              {Policy: "poly", Power: 1},
 		"{policy: cosine}":                            {Policy: "cosine"},
+		"{policy: inv, gamma: 0.1, power: 0.75}":      {Policy: "inv", Gamma: 0.1, Power: 0.75},
+		"{policy: sigmoid, gamma: -2, midpoint: 3.5}": {Policy: "sigmoid", Gamma: -2, Midpoint: 3.5},
+		"{policy: plateau}":                           {Policy: "plateau", Gamma: 0.1, Patience: 10, Threshold: 1e-4},
+		"{policy: plateau, patience: 0}":              {Policy: "plateau", Gamma: 0.1, Threshold: 1e-4},
 	} {
 		got := mustParse(t, minimal, "training.lr_policy="+text).Trials[0].Config.Training.Policy
 		if !reflect.DeepEqual(got, want) {
@@ -112,6 +116,49 @@ func TestDefaultsThatDependOnThePolicy(t *testing.T) {
 	for metric, want := range map[string]string{"accuracy": "maximize", "loss": "minimize"} {
 		if got := mustParse(t, minimal, "metric.name="+metric).Metric.Goal; got != want {
 			t.Errorf("goal of %s is %s", metric, got)
+		}
+	}
+}
+
+// The numbers documented as what an optimizer or a loss has without them.
+func TestDefaultsThatDependOnTheOptimizerAndTheLoss(t *testing.T) {
+	for text, change := range map[string]func(*Training){
+		"{}":                                       func(w *Training) { w.Momentum = 0.9 },
+		"{optimizer: sgd_pytorch}":                 func(w *Training) { w.Momentum = 0.9 },
+		"{optimizer: nesterov}":                    func(w *Training) { w.Momentum = 0.9 },
+		"{optimizer: adam}":                        func(w *Training) { w.Betas, w.Epsilon = []float64{0.9, 0.999}, 1e-8 },
+		"{optimizer: adamw, betas: [0.8, 0.9]}":    func(w *Training) { w.Betas, w.Epsilon = []float64{0.8, 0.9}, 1e-8 },
+		"{optimizer: rmsprop}":                     func(w *Training) { w.RMSDecay, w.Epsilon = 0.99, 1e-8 },
+		"{optimizer: rmsprop, momentum: 0.5}":      func(w *Training) { w.RMSDecay, w.Epsilon, w.Momentum = 0.99, 1e-8, 0.5 },
+		"{optimizer: lars}":                        func(w *Training) { w.Trust, w.Momentum = 0.001, 0.9 },
+		"{loss: focal}":                            func(w *Training) { w.FocalGamma, w.Momentum = 2, 0.9 },
+		"{loss: focal, focal_gamma: 0}":            func(w *Training) { w.Momentum = 0.9 },
+		"{class_weights: balanced}":                func(w *Training) { w.ClassWeights.Balanced, w.Momentum = true, 0.9 },
+		"{loss: mean_squared_error, ema_decay: 0}": func(w *Training) { w.Momentum = 0.9 },
+	} {
+		var set struct{ Training map[string]any }
+		if err := yaml.Unmarshal([]byte("training: "+text), &set); err != nil {
+			t.Fatal(err)
+		}
+		want := defaults().Training
+		want.LearningRate, want.Epochs, want.Momentum = 0.1, 2, 0
+		if loss, ok := set.Training["loss"].(string); ok {
+			want.Loss = loss
+		}
+		if optimizer, ok := set.Training["optimizer"].(string); ok {
+			want.Optimizer = optimizer
+		}
+		change(&want)
+		var overrides []string
+		for key := range set.Training {
+			value, err := json.Marshal(set.Training[key])
+			if err != nil {
+				t.Fatal(err)
+			}
+			overrides = append(overrides, "training."+key+"="+string(value))
+		}
+		if got := mustParse(t, minimal, overrides...).Trials[0].Config.Training; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, want %+v", text, got, want)
 		}
 	}
 }

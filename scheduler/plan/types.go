@@ -106,20 +106,45 @@ type Preprocessing struct {
 
 // Training is the optimisation.
 type Training struct {
-	Loss           string  `yaml:"loss" json:"loss"`           // softmax
-	Optimizer      string  `yaml:"optimizer" json:"optimizer"` // sgd | nesterov
-	LearningRate   float64 `yaml:"learning_rate" json:"learning_rate"`
-	Momentum       float64 `yaml:"momentum" json:"momentum"`
-	WeightDecay    float64 `yaml:"weight_decay" json:"weight_decay"`
-	Policy         Policy  `yaml:"lr_policy" json:"lr_policy"`
-	LRMult         Factors `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
-	DecayMult      Factors `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
-	Epochs         int     `yaml:"epochs" json:"epochs"`
-	BatchSize      int     `yaml:"batch_size" json:"batch_size"`
-	MicroBatchSize int     `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
-	Seed           int64   `yaml:"seed" json:"seed"`
-	Deterministic  bool    `yaml:"deterministic" json:"deterministic"`
-	Threads        int     `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
+	Loss           string       `yaml:"loss" json:"loss"`                                           // one of losses
+	LabelSmoothing float64      `yaml:"label_smoothing,omitempty" json:"label_smoothing,omitempty"` // of softmax
+	FocalGamma     float64      `yaml:"focal_gamma,omitempty" json:"focal_gamma,omitempty"`         // of focal
+	ClassWeights   ClassWeights `yaml:"class_weights,omitempty" json:"class_weights,omitzero"`
+	Optimizer      string       `yaml:"optimizer" json:"optimizer"` // one of optimizers
+	LearningRate   float64      `yaml:"learning_rate" json:"learning_rate"`
+	Momentum       float64      `yaml:"momentum" json:"momentum"`
+	Betas          []float64    `yaml:"betas,omitempty" json:"betas,omitempty"`         // of adam, adamw
+	RMSDecay       float64      `yaml:"rms_decay,omitempty" json:"rms_decay,omitempty"` // of rmsprop
+	Epsilon        float64      `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`     // of adam, adamw, rmsprop
+	Trust          float64      `yaml:"trust_coefficient,omitempty" json:"trust_coefficient,omitempty"`
+	WeightDecay    float64      `yaml:"weight_decay" json:"weight_decay"`
+	DecoupledDecay bool         `yaml:"decoupled_weight_decay,omitempty" json:"decoupled_weight_decay,omitempty"`
+	ClipNorm       float64      `yaml:"clip_norm,omitempty" json:"clip_norm,omitempty"`   // 0: any norm
+	ClipValue      float64      `yaml:"clip_value,omitempty" json:"clip_value,omitempty"` // 0: any value
+	EMADecay       float64      `yaml:"ema_decay,omitempty" json:"ema_decay,omitempty"`   // 0: no average
+	Policy         Policy       `yaml:"lr_policy" json:"lr_policy"`
+	LRMult         Factors      `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
+	DecayMult      Factors      `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
+	Epochs         int          `yaml:"epochs" json:"epochs"`
+	BatchSize      int          `yaml:"batch_size" json:"batch_size"`
+	MicroBatchSize int          `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
+	Seed           int64        `yaml:"seed" json:"seed"`
+	Deterministic  bool         `yaml:"deterministic" json:"deterministic"`
+	Threads        int          `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
+}
+
+// ClassWeights are factors of the loss of each class's pictures: in the file
+// either the word balanced, or a mapping from classes to factors, 1 where a class
+// is not named.
+type ClassWeights struct {
+	Balanced bool          `yaml:"-" json:"balanced,omitempty"`
+	Classes  []ClassWeight `yaml:"-" json:"classes,omitempty"` // in alphabetical order
+}
+
+// ClassWeight is the factor of one class.
+type ClassWeight struct {
+	Class  string  `yaml:"-" json:"class"`
+	Weight float64 `yaml:"-" json:"weight"`
 }
 
 // Size is one or two lengths in pixels; in the file one may stand without brackets.
@@ -138,12 +163,15 @@ type Factor struct {
 
 // Policy is a learning-rate policy, by epochs.
 type Policy struct {
-	Policy      string  `yaml:"policy" json:"policy"` // fixed | step | multistep | exp | poly | cosine
+	Policy      string  `yaml:"policy" json:"policy"` // one of policies
 	EveryEpochs int     `yaml:"every_epochs,omitempty" json:"every_epochs,omitempty"`
 	Epochs      []int   `yaml:"epochs,omitempty" json:"epochs,omitempty"`
 	Gamma       float64 `yaml:"gamma,omitempty" json:"gamma,omitempty"`
 	Power       float64 `yaml:"power,omitempty" json:"power,omitempty"`
-	WarmUp      int     `yaml:"warm_up,omitempty" json:"warm_up,omitempty"` // epochs of linear warm-up
+	Midpoint    float64 `yaml:"midpoint,omitempty" json:"midpoint,omitempty"`   // epochs
+	Patience    int     `yaml:"patience,omitempty" json:"patience,omitempty"`   // epochs
+	Threshold   float64 `yaml:"threshold,omitempty" json:"threshold,omitempty"` // part of the best loss
+	WarmUp      int     `yaml:"warm_up,omitempty" json:"warm_up,omitempty"`     // epochs of linear warm-up
 }
 
 // Evaluation is how a fold's test pictures are scored.

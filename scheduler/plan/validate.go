@@ -12,10 +12,9 @@ import (
 var (
 	methods         = []string{"grid", "random"}
 	laterMethods    = []string{"sobol", "tpe", "bayes"}
-	losses          = []string{"softmax"}
-	laterLosses     = []string{"hinge", "squared_hinge"}
-	optimizers      = []string{"sgd", "nesterov"}
-	laterOptimizers = []string{"adam", "adamw", "adagrad", "adadelta", "rmsprop", "lars", "lamb"}
+	losses          = []string{"softmax", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "mean_squared_error"}
+	optimizers      = []string{"sgd", "sgd_pytorch", "nesterov", "adam", "adamw", "rmsprop", "lars"}
+	laterOptimizers = []string{"adagrad", "adadelta", "lamb"}
 	metrics         = []string{"accuracy", "loss", "f1", "auc"}
 	laterMetrics    = []string{"precision", "recall", "top5", "ece"}
 	goals           = []string{"maximize", "minimize"}
@@ -23,8 +22,8 @@ var (
 	devices         = []string{"any", "cpu", "cuda"}
 	laterDevices    = []string{"rocm", "directml", "coreml", "openvino", "tensorrt"}
 	onBad           = []string{"error", "skip"}
-	policies        = []string{"fixed", "step", "multistep", "exp", "poly", "cosine"}
-	laterPolicies   = []string{"inv", "sigmoid", "one_cycle", "plateau"}
+	policies        = []string{"fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine", "plateau"}
+	laterPolicies   = []string{"one_cycle"}
 )
 
 // policyKeys are the keys that each policy needs and may have.
@@ -33,8 +32,11 @@ var policyKeys = map[string]struct{ needs, may []string }{
 	"step":      {needs: []string{"every_epochs"}, may: []string{"gamma"}},
 	"multistep": {needs: []string{"epochs"}, may: []string{"gamma"}},
 	"exp":       {needs: []string{"gamma"}},
+	"inv":       {needs: []string{"gamma", "power"}},
 	"poly":      {may: []string{"power"}},
+	"sigmoid":   {needs: []string{"gamma", "midpoint"}},
 	"cosine":    {},
+	"plateau":   {may: []string{"gamma", "patience", "threshold"}},
 }
 
 // checker holds a decoded file against the rules.
@@ -263,71 +265,6 @@ func (c *checker) preprocessing(p Preprocessing) {
 	}
 	if p.Scale <= 0 {
 		c.bad("preprocessing.scale", fmt.Sprintf("must be above 0, but is %v", p.Scale), "")
-	}
-}
-
-func (c *checker) training(t Training) {
-	c.word("training.loss", t.Loss, losses, laterLosses)
-	c.word("training.optimizer", t.Optimizer, optimizers, laterOptimizers)
-	if t.LearningRate <= 0 || t.LearningRate > 100 {
-		c.bad("training.learning_rate", fmt.Sprintf("must be above 0 and at most 100, but is %v", t.LearningRate), "")
-	}
-	if t.Momentum < 0 || t.Momentum >= 1 {
-		c.bad("training.momentum", fmt.Sprintf("must be at least 0 and below 1, but is %v", t.Momentum), "")
-	}
-	if t.Optimizer == "nesterov" && t.Momentum == 0 {
-		c.bad("training.momentum", "is 0, but optimizer nesterov looks ahead along the momentum", "set a momentum above 0 or optimizer: sgd")
-	}
-	if t.WeightDecay < 0 || t.WeightDecay > 1 {
-		c.bad("training.weight_decay", fmt.Sprintf("must be from 0 to 1, but is %v", t.WeightDecay), "")
-	}
-	if c.set("training.epochs") {
-		c.count("training.epochs", t.Epochs, 1, 100_000)
-	}
-	c.count("training.batch_size", t.BatchSize, 1, 65_536)
-	if c.set("training.micro_batch_size") && (t.MicroBatchSize < 1 || t.MicroBatchSize > t.BatchSize || t.BatchSize%t.MicroBatchSize != 0) {
-		c.bad("training.micro_batch_size", fmt.Sprintf("must divide training.batch_size (%d), but is %d", t.BatchSize, t.MicroBatchSize), "")
-	}
-	c.count("training.threads", t.Threads, 1, 256)
-}
-
-func (c *checker) policy(t Training) {
-	const field = "training.lr_policy"
-	p := t.Policy
-	c.word(field+".policy", p.Policy, policies, laterPolicies)
-	keys, known := policyKeys[p.Policy]
-	if !known {
-		return
-	}
-	for _, key := range keys.needs {
-		if !c.set(join(field, key)) {
-			c.bad(join(field, key), fmt.Sprintf("is required with policy: %s", p.Policy), "")
-		}
-	}
-	for _, key := range []string{"every_epochs", "epochs", "gamma", "power"} {
-		if c.set(join(field, key)) && !slices.Contains(keys.needs, key) && !slices.Contains(keys.may, key) {
-			c.bad(join(field, key), fmt.Sprintf("is not used by policy: %s", p.Policy), "remove it or choose another policy")
-		}
-	}
-	if c.set(field + ".every_epochs") {
-		c.count(field+".every_epochs", p.EveryEpochs, 1, 100_000)
-	}
-	for i, epoch := range p.Epochs {
-		if epoch < 1 || i > 0 && epoch <= p.Epochs[i-1] {
-			c.bad(field+".epochs", fmt.Sprintf("must be ascending from 1, but holds %v", p.Epochs), "")
-		}
-	}
-	if c.set(field+".epochs") && len(p.Epochs) == 0 {
-		c.bad(field+".epochs", "is empty", "list the epochs after which the rate changes, as [5, 7]")
-	}
-	if c.set(field+".gamma") && (p.Gamma <= 0 || p.Gamma > 10) {
-		c.bad(field+".gamma", fmt.Sprintf("must be above 0 and at most 10, but is %v", p.Gamma), "")
-	}
-	if c.set(field+".power") && (p.Power <= 0 || p.Power > 100) {
-		c.bad(field+".power", fmt.Sprintf("must be above 0 and at most 100, but is %v", p.Power), "")
-	}
-	if p.WarmUp < 0 || p.WarmUp > max(t.Epochs, 0) {
-		c.bad(field+".warm_up", fmt.Sprintf("must be from 0 to training.epochs (%d), but is %d", t.Epochs, p.WarmUp), "")
 	}
 }
 
