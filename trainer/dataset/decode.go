@@ -10,6 +10,7 @@ import (
 	_ "image/gif"  // the first frame of an animation
 	_ "image/jpeg" // grey, YCbCr and CMYK
 	_ "image/png"  // grey, palette, alpha, 8 and 16 bits
+	"math"
 
 	"github.com/bep/imagemeta"
 	_ "golang.org/x/image/bmp"
@@ -45,7 +46,32 @@ func decode(data []byte) (image.Image, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("the picture is damaged or cut off: %w", err)
 	}
+	if format == "webp" {
+		img = widened(img)
+	}
 	return img, format, nil
+}
+
+// widened brings the planes of a lossy WebP from the range of video (luma from
+// 16 to 235, chroma from 16 to 240; RFC 6386, 9.2) to JPEG's, in which package
+// image takes them.
+func widened(img image.Image) image.Image {
+	planes, ok := img.(*image.YCbCr)
+	if alpha, has := img.(*image.NYCbCrA); has {
+		planes, ok = &alpha.YCbCr, true
+	}
+	if !ok {
+		return img // lossless: no planes
+	}
+	for i, y := range planes.Y {
+		planes.Y[i] = clamp(math.Round((float64(y) - 16) * 255 / 219))
+	}
+	for _, chroma := range [][]uint8{planes.Cb, planes.Cr} {
+		for i, c := range chroma {
+			chroma[i] = clamp(math.Round((float64(c)-128)*255/224 + 128))
+		}
+	}
+	return img
 }
 
 // opaque draws a picture over white, so that what is transparent has a colour.

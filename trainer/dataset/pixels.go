@@ -17,7 +17,7 @@ import (
 
 // codec is part of the name of every cache file: raise it when the same picture
 // would give other pixels.
-const codec = 1
+const codec = 2
 
 // headSize is the length of a cache file's head: its own key, padded with zeros.
 const headSize = 4096
