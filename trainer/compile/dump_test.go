@@ -18,6 +18,11 @@ var update = flag.Bool("update", false, "rewrite testdata from what the compiler
 func TestWrittenGraphs(t *testing.T) {
 	frozen := options(2)
 	frozen.Rates = map[string]Rates{"conv1_w": {}, "conv1_b": {}}
+	adam := options(2)
+	adam.Optimizer, adam.Hyper, adam.ClipNorm = "adam", hypers(), 1
+	lars := options(2)
+	lars.Optimizer, lars.Hyper = "lars", hypers()
+	focal := options(2).withLoss(Options{Loss: "focal", FocalGamma: 2})
 	cases := []struct {
 		name    string
 		compile func(*onnx.Graph, Options) (*Program, error)
@@ -29,6 +34,10 @@ func TestWrittenGraphs(t *testing.T) {
 		{"train_normalised", Train, normalised(), normalisedOptions(2)},
 		{"accumulate", Accumulate, small(), options(2)},
 		{"apply", Apply, small(), options(2)},
+		{"apply_adam_clipped", Apply, small(), adam},
+		{"apply_lars", Apply, small(), lars},
+		{"accumulate_focal", Accumulate, small(), focal},
+		{"average", Average, small(), options(2)},
 		{"eval", Eval, small(), options(2)},
 	}
 	for _, c := range cases {
