@@ -28,6 +28,9 @@ func Check(g *Graph) error {
 		if !ok {
 			return fmt.Errorf("output %q is not defined", out.Name)
 		}
+		if v.Type != 0 && v.Type != out.Type {
+			return fmt.Errorf("output %q is declared %s and computed %s", out.Name, out.Type, v.Type)
+		}
 		if v.Shape != nil && static(out.Shape) && fmt.Sprint(v.Shape) != fmt.Sprint(out.Shape) {
 			return fmt.Errorf("output %q is declared %v and computed %v", out.Name, out.Shape, v.Shape)
 		}

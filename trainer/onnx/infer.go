@@ -186,9 +186,20 @@ func powRule(c *shapeCall) ([]Value, error) {
 	return []Value{{Type: c.in[0].Type, Shape: shape}}, err
 }
 
+// logic is broadcast of booleans.
+func logic(c *shapeCall) ([]Value, error) {
+	if c.in[0].Type != Bool {
+		return nil, fmt.Errorf("the input is %s, not bool", c.in[0].Type)
+	}
+	return broadcast(c)
+}
+
 func whereRule(c *shapeCall) ([]Value, error) {
 	if c.in[0].Type != Bool {
 		return nil, fmt.Errorf("the condition is %s, not bool", c.in[0].Type)
+	}
+	if c.in[1].Type != c.in[2].Type {
+		return nil, fmt.Errorf("the choices are %s and %s; both must have one type", c.in[1].Type, c.in[2].Type)
 	}
 	shape, err := BroadcastShapes(c.in[0].Shape, c.in[1].Shape, c.in[2].Shape)
 	return []Value{{Type: c.in[1].Type, Shape: shape}}, err

@@ -1,6 +1,9 @@
 package onnx
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Window is the geometry of a convolution or pool over the spatial dimensions,
 // with every default and auto_pad resolved.
@@ -80,10 +83,14 @@ func convRule(c *shapeCall) ([]Value, error) {
 	if group < 1 || x.Shape[1] != w.Shape[1]*group || w.Shape[0]%group != 0 {
 		return nil, fmt.Errorf("input %v, weight %v and %d groups do not fit", x.Shape, w.Shape, group)
 	}
+	kernel := c.n.Ints("kernel_shape", w.Shape[2:]...)
+	if !slices.Equal(kernel, w.Shape[2:]) {
+		return nil, fmt.Errorf("kernel_shape %v is not that of weight %v", kernel, w.Shape)
+	}
 	if c.has(2) && NumElements(c.in[2].Shape) != w.Shape[0] {
 		return nil, fmt.Errorf("bias %v does not fit weight %v", c.in[2].Shape, w.Shape)
 	}
-	win, err := WindowOf(c.n, c.n.Ints("kernel_shape", w.Shape[2:]...), x.Shape[2:])
+	win, err := WindowOf(c.n, kernel, x.Shape[2:])
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +108,9 @@ func convTransposeRule(c *shapeCall) ([]Value, error) {
 	strides, dilations := c.n.Ints("strides", ones(k)...), c.n.Ints("dilations", ones(k)...)
 	pads, extra := c.n.Ints("pads", make([]int, 2*k)...), c.n.Ints("output_padding", make([]int, k)...)
 	fixed := c.n.Ints("output_shape")
+	if !slices.Equal(kernel, w.Shape[2:]) || len(strides) != k || len(dilations) != k || len(pads) != 2*k || len(extra) != k || fixed != nil && len(fixed) < k {
+		return nil, fmt.Errorf("kernel_shape, strides, dilations, pads, output_padding or output_shape do not fit weight %v", w.Shape)
+	}
 	out := []int{x.Shape[0], w.Shape[1] * group}
 	for i := range k {
 		size := (x.Shape[2+i]-1)*strides[i] + extra[i] + (kernel[i]-1)*dilations[i] + 1 - pads[i] - pads[k+i]

@@ -38,7 +38,11 @@ func splitRule(c *shapeCall) ([]Value, error) {
 		return nil, err
 	}
 	if sizes == nil {
-		sizes = evenSplit(x.Shape[a], c.n.Int("num_outputs", len(c.n.Outputs)))
+		parts := c.n.Int("num_outputs", len(c.n.Outputs))
+		if parts != len(c.n.Outputs) {
+			return nil, fmt.Errorf("num_outputs is %d for %d outputs", parts, len(c.n.Outputs))
+		}
+		sizes = evenSplit(x.Shape[a], parts)
 	}
 	out, sum := make([]Value, len(sizes)), 0
 	for i, s := range sizes {
@@ -304,18 +308,67 @@ func gatherRule(c *shapeCall) ([]Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.like(0, slices.Concat(x.Shape[:a], c.in[1].Shape, x.Shape[a+1:])...)
+	if err := c.indices(); err != nil {
+		return nil, err
+	}
+	return c.like(0, slices.Concat([]int{}, x.Shape[:a], c.in[1].Shape, x.Shape[a+1:])...)
 }
 
-func gatherElementsRule(c *shapeCall) ([]Value, error) { return c.like(0, c.in[1].Shape...) }
+// indices checks the type of the second input.
+func (c *shapeCall) indices() error {
+	if t := c.in[1].Type; t != Int64 && t != Int32 {
+		return fmt.Errorf("the indices are %s, not int32 or int64", t)
+	}
+	return nil
+}
+
+// alongAxis checks the indices of an operator that moves elements along one axis.
+func (c *shapeCall) alongAxis() error {
+	if _, err := axis(c.n.Int("axis", 0), c.in[0].Rank()); err != nil {
+		return err
+	}
+	if c.in[1].Rank() != c.in[0].Rank() {
+		return fmt.Errorf("indices %v and %v differ in rank", c.in[1].Shape, c.in[0].Shape)
+	}
+	return c.indices()
+}
+
+func gatherElementsRule(c *shapeCall) ([]Value, error) {
+	if err := c.alongAxis(); err != nil {
+		return nil, err
+	}
+	return c.like(0, c.in[1].Shape...)
+}
+
+func scatterElementsRule(c *shapeCall) ([]Value, error) {
+	if err := c.alongAxis(); err != nil {
+		return nil, err
+	}
+	if !slices.Equal(c.in[1].Shape, c.in[2].Shape) || c.in[2].Type != c.in[0].Type {
+		return nil, fmt.Errorf("updates %s %v do not fit indices %v of %s", c.in[2].Type, c.in[2].Shape, c.in[1].Shape, c.in[0].Type)
+	}
+	return same(c)
+}
+
+func scatterNDRule(c *shapeCall) ([]Value, error) {
+	x, idx, updates := c.in[0], c.in[1], c.in[2]
+	if idx.Rank() == 0 || idx.Type != Int64 || idx.Shape[idx.Rank()-1] > x.Rank() {
+		return nil, fmt.Errorf("indices %s %v do not fit %v", idx.Type, idx.Shape, x.Shape)
+	}
+	last := idx.Rank() - 1
+	if !slices.Equal(updates.Shape, slices.Concat(idx.Shape[:last], x.Shape[idx.Shape[last]:])) || updates.Type != x.Type {
+		return nil, fmt.Errorf("updates %s %v do not fit indices %v of %s %v", updates.Type, updates.Shape, idx.Shape, x.Type, x.Shape)
+	}
+	return same(c)
+}
 
 func gatherNDRule(c *shapeCall) ([]Value, error) {
 	x, idx, batch := c.in[0], c.in[1], c.n.Int("batch_dims", 0)
-	if idx.Rank() == 0 || batch+idx.Shape[idx.Rank()-1] > x.Rank() {
+	if idx.Rank() == 0 || batch < 0 || batch >= idx.Rank() || batch+idx.Shape[idx.Rank()-1] > x.Rank() {
 		return nil, fmt.Errorf("indices %v do not fit %v", idx.Shape, x.Shape)
 	}
 	last := idx.Rank() - 1
-	return c.like(0, slices.Concat(idx.Shape[:last], x.Shape[batch+idx.Shape[last]:])...)
+	return c.like(0, slices.Concat([]int{}, idx.Shape[:last], x.Shape[batch+idx.Shape[last]:])...)
 }
 
 func oneHotRule(c *shapeCall) ([]Value, error) {
@@ -336,7 +389,7 @@ func oneHotRule(c *shapeCall) ([]Value, error) {
 
 func depthToSpaceRule(c *shapeCall) ([]Value, error) {
 	s, b := c.in[0].Shape, c.n.Int("blocksize", 0)
-	if len(s) != 4 || b < 1 || s[1]%(b*b) != 0 {
+	if len(s) != 4 || b < 1 || b > s[1] || s[1]%(b*b) != 0 {
 		return nil, fmt.Errorf("block size %d does not fit %v", b, s)
 	}
 	return c.like(0, s[0], s[1]/(b*b), s[2]*b, s[3]*b)

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -75,6 +76,9 @@ func constantOfShapeRule(c *shapeCall) ([]Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
+		return nil, fmt.Errorf("the shape %v is negative", shape)
+	}
 	t := Float
 	if v, ok := c.n.Attrs["value"].(*Tensor); ok {
 		t = v.Type
@@ -83,24 +87,40 @@ func constantOfShapeRule(c *shapeCall) ([]Value, error) {
 }
 
 func rangeRule(c *shapeCall) ([]Value, error) {
-	var bounds [3]int
+	var bounds [3]float64
 	for i := range bounds {
-		v, err := c.ints(i)
+		x, err := c.number(i)
 		if err != nil {
 			return nil, err
 		}
-		if len(v) != 1 {
-			return nil, fmt.Errorf("start, limit and delta must be single numbers")
-		}
-		bounds[i] = v[0]
+		bounds[i] = x
 	}
 	start, limit, delta := bounds[0], bounds[1], bounds[2]
 	if delta == 0 {
 		return nil, fmt.Errorf("delta is 0")
 	}
-	n := (limit - start) / delta
-	if (limit-start)%delta != 0 && (limit-start > 0) == (delta > 0) {
-		n++
+	n := math.Max(0, math.Ceil((limit-start)/delta))
+	if !(n <= math.MaxInt32) {
+		return nil, fmt.Errorf("%v elements from %v to %v are too many", n, start, limit)
 	}
-	return c.like(0, max(0, n))
+	return c.like(0, int(n))
+}
+
+// number returns input i, which must be one known number.
+func (c *shapeCall) number(i int) (float64, error) {
+	t := c.constOf(c.in[i])
+	if t == nil || NumElements(t.Shape) != 1 {
+		return 0, fmt.Errorf("input %d (%s) must be one constant number", i, c.in[i].Name)
+	}
+	switch data := t.Data.(type) {
+	case []float32:
+		return float64(data[0]), nil
+	case []float64:
+		return data[0], nil
+	case []int64:
+		return float64(data[0]), nil
+	case []int32:
+		return float64(data[0]), nil
+	}
+	return 0, fmt.Errorf("input %d (%s) is %s, not a number", i, c.in[i].Name, t.Type)
 }

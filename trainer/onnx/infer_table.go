@@ -18,10 +18,10 @@ var shapeRules = map[string]opShape{
 	"Softplus": {1, same}, "Softsign": {1, same}, "Mish": {1, same}, "Erf": {1, same}, "com.microsoft.Gelu": {1, same},
 	"Exp": {1, same}, "Log": {1, same}, "Sqrt": {1, same}, "Reciprocal": {1, same}, "Abs": {1, same}, "Neg": {1, same},
 	"Sign": {1, same}, "Floor": {1, same}, "Ceil": {1, same}, "Round": {1, same}, "Sin": {1, same}, "Cos": {1, same},
-	"Clip": {1, same}, "Identity": {1, same}, "Not": {1, same}, "Softmax": {1, axisRule(-1)}, "LogSoftmax": {1, axisRule(-1)},
+	"Clip": {1, same}, "Identity": {1, same}, "Not": {1, logic}, "Softmax": {1, axisRule(-1)}, "LogSoftmax": {1, axisRule(-1)},
 	"Add": {2, broadcast}, "Sub": {2, broadcast}, "Mul": {2, broadcast}, "Div": {2, broadcast}, "Mod": {2, broadcast},
 	"Pow": {2, powRule}, "Min": {1, broadcast}, "Max": {1, broadcast}, "Mean": {1, broadcast}, "Sum": {1, broadcast},
-	"And": {2, broadcast}, "Or": {2, broadcast}, "Xor": {2, broadcast},
+	"And": {2, logic}, "Or": {2, logic}, "Xor": {2, logic},
 	"Equal": {2, compare}, "Greater": {2, compare}, "Less": {2, compare}, "GreaterOrEqual": {2, compare}, "LessOrEqual": {2, compare},
 	"Where": {3, whereRule}, "Cast": {1, castRule}, "Dropout": {1, dropoutRule}, "CumSum": {2, same}, "Trilu": {1, same},
 	// Reductions.
@@ -32,7 +32,7 @@ var shapeRules = map[string]opShape{
 	"Concat": {1, concatRule}, "Split": {1, splitRule}, "Slice": {3, sliceRule}, "Pad": {2, padRule}, "Reshape": {2, reshapeRule},
 	"Flatten": {1, flattenRule}, "Transpose": {1, transposeRule}, "Squeeze": {1, squeezeRule}, "Unsqueeze": {2, unsqueezeRule},
 	"Expand": {2, expandRule}, "Tile": {2, tileRule}, "Gather": {2, gatherRule}, "GatherElements": {2, gatherElementsRule},
-	"GatherND": {2, gatherNDRule}, "ScatterElements": {3, same}, "ScatterND": {3, same}, "OneHot": {3, oneHotRule},
+	"GatherND": {2, gatherNDRule}, "ScatterElements": {3, scatterElementsRule}, "ScatterND": {3, scatterNDRule}, "OneHot": {3, oneHotRule},
 	"DepthToSpace": {1, depthToSpaceRule}, "SpaceToDepth": {1, spaceToDepthRule}, "Resize": {1, resizeRule},
 	// Constants and shapes.
 	"Shape": {1, shapeOfRule}, "Size": {1, sizeRule}, "Constant": {0, constantRule}, "ConstantOfShape": {1, constantOfShapeRule},

@@ -78,6 +78,9 @@ func flops(n *Node, b *Builder) int64 {
 	case "Conv":
 		w := b.Named(n.Inputs[1]).Shape
 		return 2*out*int64(NumElements(w[1:])) + biasFlops(n, out)
+	case "ConvTranspose":
+		x, w := b.Named(n.Inputs[0]), b.Named(n.Inputs[1]).Shape
+		return 2*int64(x.Size())*int64(NumElements(w[1:])) + biasFlops(n, out)
 	case "Gemm":
 		a := b.Named(n.Inputs[0]).Shape
 		inner := a[1]
