@@ -3,6 +3,7 @@ package onnximport_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"orchestrator/trainer/onnx"
@@ -37,7 +38,7 @@ func TestRealNetworks(t *testing.T) {
 		parameters int
 		tensors    int
 		layers     []string
-		output     []int // at batch 8
+		output     []int // at a batch of N
 	}{
 		{"squeezenet1.1-7.onnx", 1235496, 52, []string{"conv1", "fire2/squeeze1x1", "conv10", "pool10_1", "softmaxout_1"}, []int{8, 1000, 1, 1}},
 		{"light_squeezenet.onnx", 1235496, 52, []string{"conv1", "fire2/squeeze1x1", "conv10"}, []int{8, 1000, 1, 1}},
@@ -75,15 +76,20 @@ func TestRealNetworks(t *testing.T) {
 					t.Errorf("there is no layer %q", l)
 				}
 			}
-			b := onnx.NewBuilder("check")
-			shape := append([]int{8}, g.Inputs[0].Shape[1:]...)
-			x := b.Input("x", onnx.Float, shape...)
-			out := b.Replay(g, map[string]onnx.Value{g.Inputs[0].Name: x})
-			if b.Err() != nil {
-				t.Fatal(b.Err())
+			for _, batch := range []int{1, 8} {
+				b := onnx.NewBuilder("check")
+				x := b.Input("x", onnx.Float, append([]int{batch}, g.Inputs[0].Shape[1:]...)...)
+				out := b.Replay(g, map[string]onnx.Value{g.Inputs[0].Name: x})
+				if b.Err() != nil {
+					t.Fatal(b.Err())
+				}
+				want := append([]int{batch}, c.output[1:]...)
+				if got := out[0].Shape; !slices.Equal(got, want) {
+					t.Errorf("at batch %d the output is %v, want %v", batch, got, want)
+				}
 			}
-			if got := out[0].Shape; len(got) != len(c.output) || got[0] != 8 || got[1] != c.output[1] {
-				t.Errorf("at batch 8 the output is %v, want %v", got, c.output)
+			if want := append([]int{onnx.Batch}, c.output[1:]...); !slices.Equal(g.Outputs[0].Shape, want) {
+				t.Errorf("the output is declared %v, want %v", g.Outputs[0].Shape, want)
 			}
 		})
 	}
