@@ -185,7 +185,8 @@ func (im *importer) spread(s *spell, name, out string, rank int) {
 	target := slices.Repeat([]int64{1}, rank)
 	target[0] = 0
 	column := s.op("Reshape", nil, pixel, im.constant(onnx.Ints(target...)))
-	s.last("Where", out, s.op("Less", nil, column, column), name, name)
+	either := s.op("Cast", onnx.Attrs{"to": int64(onnx.Bool)}, column)
+	s.last("Where", out, either, name, name)
 }
 
 // verifyBatch makes sure that the finished graph works at any batch size: at
