@@ -172,3 +172,17 @@ func TestWindow(t *testing.T) {
 		t.Error("a destination of another size was accepted")
 	}
 }
+
+// TestMirrorWidths: a row of any length is turned around.
+func TestMirrorWidths(t *testing.T) {
+	for w := 1; w < 40; w++ {
+		row, want := make([]uint8, w), make([]uint8, w)
+		for x := range row {
+			row[x], want[w-1-x] = uint8(x), uint8(x)
+		}
+		got := make([]uint8, w)
+		if err := window(got, row, 1, 1, w, 0, 0, 0, true); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("width %d: %v, error %v", w, got, err)
+		}
+	}
+}

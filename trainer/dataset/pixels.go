@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"time"
@@ -230,12 +232,23 @@ func window(dst, src []uint8, channels, h, w, crop, top, left int, mirror bool) 
 				copy(to, from)
 				continue
 			}
-			for x, v := range from {
-				to[cw-1-x] = v
-			}
+			reverse(to, from)
 		}
 	}
 	return nil
+}
+
+// reverse copies src into dst back to front, eight bytes at a time: one at a time
+// it is what a training of a small network waits for.
+func reverse(dst, src []uint8) {
+	for len(src) >= 8 {
+		last := dst[len(dst)-8:]
+		binary.LittleEndian.PutUint64(last, bits.ReverseBytes64(binary.LittleEndian.Uint64(src)))
+		dst, src = dst[:len(dst)-8], src[8:]
+	}
+	for x, v := range src {
+		dst[len(dst)-1-x] = v
+	}
 }
 
 // Pictures are a few prepared pictures in memory, for predictions; they serve
