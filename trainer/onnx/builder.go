@@ -305,7 +305,9 @@ func (g *Graph) Prune() {
 			continue
 		}
 		for _, in := range n.Inputs {
-			needed[in] = true
+			if in != "" { // an absent input needs no node's unread output
+				needed[in] = true
+			}
 		}
 		kept = append(kept, n)
 	}
@@ -314,9 +316,11 @@ func (g *Graph) Prune() {
 	g.Initializers = slices.DeleteFunc(g.Initializers, func(t *Tensor) bool { return !needed[t.Name] })
 }
 
+// nodeKey is the same for two nodes just where they compute the same. Names and
+// strings are quoted, since they may hold any separator.
 func nodeKey(n *Node, outputs int) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s:%s/%d(%s)", n.Domain, n.Op, outputs, strings.Join(n.Inputs, ","))
+	fmt.Fprintf(&s, "%s:%s/%d%q", n.Domain, n.Op, outputs, n.Inputs)
 	keys := make([]string, 0, len(n.Attrs))
 	for k := range n.Attrs {
 		keys = append(keys, k)
@@ -324,10 +328,10 @@ func nodeKey(n *Node, outputs int) string {
 	sort.Strings(keys)
 	for _, k := range keys {
 		if t, ok := n.Attrs[k].(*Tensor); ok {
-			fmt.Fprintf(&s, " %s=%s", k, constKey(t))
+			fmt.Fprintf(&s, " %q=%s", k, constKey(t))
 			continue
 		}
-		fmt.Fprintf(&s, " %s=%T%v", k, n.Attrs[k], n.Attrs[k])
+		fmt.Fprintf(&s, " %q=%T%#v", k, n.Attrs[k], n.Attrs[k])
 	}
 	return s.String()
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,99 @@ func TestBuilderSharesEqualNodes(t *testing.T) {
 	}
 	if got := len(b.Nodes()); got != 6 {
 		t.Errorf("%d nodes, want 6", got)
+	}
+}
+
+// TestBuilderKeepsLookalikesApart: names and strings may hold whatever separates
+// the parts of a node elsewhere.
+func TestBuilderKeepsLookalikesApart(t *testing.T) {
+	b := NewBuilder("g")
+	x, y, both := b.Input("x", Float, 2), b.Input("y", Float, 2), b.Input("x,y", Float, 2)
+	for name, pair := range map[string][2]Value{
+		"inputs with commas":       {b.Op("Sum", nil, x, y), b.Op("Sum", nil, both)},
+		"lists of strings":         {b.Op("Relu", Attrs{"s": []string{"a b"}}, x), b.Op("Relu", Attrs{"s": []string{"a", "b"}}, x)},
+		"a string like attributes": {b.Op("Relu", Attrs{"s": "1 t=string2"}, x), b.Op("Relu", Attrs{"s": "1", "t": "2"}, x)},
+		"numbers of two types":     {b.Op("Relu", Attrs{"n": int64(1)}, x), b.Op("Relu", Attrs{"n": float32(1)}, x)},
+		"two signs of zero":        {b.Op("Relu", Attrs{"n": float32(0)}, x), b.Op("Relu", Attrs{"n": float32(math.Copysign(0, -1))}, x)},
+		"tensors": {
+			b.Op("Constant", Attrs{"value": Ints(1)}), b.Op("Constant", Attrs{"value": Ints(2)}),
+		},
+		"an absent input": {b.Op("Clip", nil, x, Value{}, b.Scalar(1)), b.Op("Clip", nil, x, b.Scalar(1))},
+	} {
+		if pair[0].Absent() || pair[0].Name == pair[1].Name {
+			t.Errorf("%s: %q and %q", name, pair[0].Name, pair[1].Name)
+		}
+	}
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if b.Op("Clip", nil, x, b.Scalar(1)).Name != b.Op("Clip", nil, x, b.Scalar(1), Value{}).Name {
+		t.Error("an absent input at the end makes another node")
+	}
+}
+
+// TestRandomOperatorsHaveNoRule: the builder must not share draws. It does not,
+// but no graph may hold one so far; who adds a rule adds a test here.
+func TestRandomOperatorsHaveNoRule(t *testing.T) {
+	for op := range randomOps {
+		if KnownOp(op) {
+			t.Errorf("%s has a shape rule: test that two nodes of it stay two", op)
+		}
+	}
+}
+
+// TestBuilderOutputs: an output has the name it is given, whatever it is made of.
+func TestBuilderOutputs(t *testing.T) {
+	b := NewBuilder("g")
+	x := b.Input("x", Float, 2)
+	r := b.Op("Relu", nil, x)
+	b.Output("x", x)             // the input itself, by its own name
+	b.Output("copy", x)          // and by another
+	b.Output("first", r)         // one value
+	b.Output("second", r)        // under two names
+	b.Output("one", b.Scalar(1)) // a constant
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, o := range g.Outputs {
+		names = append(names, o.Name)
+	}
+	if got := strings.Join(names, " "); got != "x copy first second one" {
+		t.Errorf("outputs %s", got)
+	}
+	for _, bad := range []func(*Builder){
+		func(b *Builder) { b.Output("y", Value{}) },
+		func(b *Builder) { v := b.Input("v", Float, 1); b.Output("y", v); b.Output("y", v) },
+		func(b *Builder) { v := b.Input("v", Float, 1); b.Input("w", Float, 1); b.Output("w", v) },
+		func(b *Builder) { b.Input("v", Float, 1); b.Input("v", Float, 1) },
+		func(b *Builder) { b.Output("y", Value{Name: "nowhere", Type: Float, Shape: []int{1}}) },
+	} {
+		b := NewBuilder("g")
+		bad(b)
+		if _, err := b.Graph(); err == nil {
+			t.Error("an output that is absent, taken or undefined was accepted")
+		}
+	}
+}
+
+func TestPrune(t *testing.T) {
+	node := func(op, out string, in ...string) *Node {
+		return &Node{Op: op, Name: out, Inputs: in, Outputs: []string{out, ""}}
+	}
+	g := &Graph{
+		Inputs:       []Value{{Name: "x"}},
+		Outputs:      []Value{{Name: "c"}},
+		Initializers: []*Tensor{{Name: "used"}, {Name: "unused"}, {Name: "of dead"}},
+		Nodes:        []*Node{node("A", "a", "x", "used"), node("B", "dead", "a", "of dead"), node("C", "c", "a", ""), node("D", "late", "c")},
+	}
+	g.Prune()
+	if len(g.Nodes) != 2 || g.Nodes[0].Op != "A" || g.Nodes[1].Op != "C" {
+		t.Errorf("nodes %v are left, want A and C in this order", g.Nodes)
+	}
+	if len(g.Initializers) != 1 || g.Initializers[0].Name != "used" || len(g.Inputs) != 1 {
+		t.Errorf("%d constants and %d inputs are left", len(g.Initializers), len(g.Inputs))
 	}
 }
 
