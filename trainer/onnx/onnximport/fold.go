@@ -1,6 +1,7 @@
 package onnximport
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -8,9 +9,13 @@ import (
 	"orchestrator/trainer/onnx/onnxeval"
 )
 
-// maxFolded bounds the elements of one folded constant: VGG's largest weight has
-// 103 million. It keeps a small file from asking for all memory.
-const maxFolded = 1 << 27
+// What folding may make, in elements: VGG's largest weight has 103 million, and
+// files that hold only the shapes of weights unfold to the whole network. The
+// bounds keep a small file from asking for all memory.
+const (
+	maxFolded    = 1 << 27 // of one constant
+	maxFoldedAll = 1 << 28 // of all, beyond twice what the file itself holds
+)
 
 // views only rearrange a parameter, which stays one.
 var views = map[string]bool{"Identity": true, "Reshape": true, "Flatten": true, "Squeeze": true, "Unsqueeze": true, "Transpose": true}
@@ -73,16 +78,16 @@ func (im *importer) compute(n *onnx.Node, inputs []*onnx.Tensor) ([]*onnx.Tensor
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range types {
-		if tooLarge(t.Shape) {
-			return nil, fmt.Errorf("the constant %v is too large", t.Shape)
-		}
-	}
-	switch n.Op {
-	case "Constant":
+	if n.Op == "Constant" {
 		t := *n.Attrs["value"].(*onnx.Tensor)
 		return []*onnx.Tensor{&t}, nil
-	case "ConstantOfShape": // may be as large as a weight: no detour over float64
+	}
+	for _, t := range types {
+		if err := im.spend(t.Shape); err != nil {
+			return nil, err
+		}
+	}
+	if n.Op == "ConstantOfShape" { // may be as large as a weight: no detour over float64
 		return []*onnx.Tensor{filled(n, types[0])}, nil
 	}
 	arrays := make([]*onnxeval.Array, len(inputs))
@@ -107,15 +112,19 @@ func (im *importer) compute(n *onnx.Node, inputs []*onnx.Tensor) ([]*onnx.Tensor
 	return outs, nil
 }
 
-func tooLarge(shape []int) bool {
+// spend takes the elements of a constant from what folding may still make.
+func (im *importer) spend(shape []int) error {
 	n := 1
 	for _, d := range shape {
 		if d > 0 && n > maxFolded/d {
-			return true
+			return fmt.Errorf("the constant %v is too large", shape)
 		}
 		n *= d
 	}
-	return false
+	if im.budget -= n; im.budget < 0 {
+		return fmt.Errorf("with the constant %v all constants together are too large", shape)
+	}
+	return nil
 }
 
 func filled(n *onnx.Node, v onnx.Value) *onnx.Tensor {
@@ -156,6 +165,9 @@ func fill[T any](data, value []T) {
 func tensorOf(v onnx.Value, a *onnxeval.Array) (*onnx.Tensor, error) {
 	if a == nil || len(a.Data) != onnx.NumElements(v.Shape) {
 		return nil, fmt.Errorf("its value does not have the shape %v", v.Shape)
+	}
+	if v.Type == onnx.Float16 {
+		return nil, errors.New("constants of float16 are not supported: export the network in float32")
 	}
 	t := onnx.NewTensor(v.Type, v.Shape...)
 	for i, x := range a.Data {

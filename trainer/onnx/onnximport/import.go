@@ -94,6 +94,7 @@ type importer struct {
 	reads     map[string]int          // how many times the file's nodes read a value
 	settings  map[string]bool         // floats that no training changes
 	derived   map[string]bool         // constants that were computed
+	budget    int                     // elements that folding may still make
 	serial    int
 }
 
@@ -186,8 +187,10 @@ func (im *importer) trainable(t *onnx.Tensor) bool {
 func (im *importer) convert() error {
 	g := im.graph
 	im.consts, im.types, im.derived = map[string]*onnx.Tensor{}, map[string]onnx.Value{}, map[string]bool{}
+	im.budget = maxFoldedAll
 	for _, t := range g.Initializers {
 		im.consts[t.Name], im.types[t.Name] = t, t.Value()
+		im.budget += 2 * onnx.NumElements(t.Shape)
 	}
 	in := g.Inputs[0]
 	in.Shape = slices.Clone(in.Shape)

@@ -1,6 +1,7 @@
 package onnximport
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +13,9 @@ import (
 // case names the version in which the operator changed.
 func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 	n = n.Clone()
+	if err := checkArity(n); err != nil {
+		return nil, err
+	}
 	one := []*onnx.Node{n}
 	switch n.Op {
 	case "Constant":
@@ -61,6 +65,25 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 		return im.groupNorm(n)
 	}
 	return one, nil
+}
+
+// checkArity refuses nodes that lack what the rewrites look at before any shape
+// rule sees them.
+func checkArity(n *onnx.Node) error {
+	if len(n.Outputs) == 0 {
+		return errors.New("it has no output")
+	}
+	want := 1
+	switch n.Op {
+	case "Constant":
+		want = 0
+	case "GroupNormalization":
+		want = 3
+	}
+	if len(n.Inputs) < want {
+		return fmt.Errorf("it has %d inputs and needs %d", len(n.Inputs), want)
+	}
+	return nil
 }
 
 // unused reports whether no node of the file reads the value.
@@ -125,7 +148,8 @@ func (im *importer) constantNode(n *onnx.Node) error {
 	case n.Attrs["value"] != nil:
 		return nil
 	case n.Attrs["value_float"] != nil:
-		t = onnx.Floats([]float32{n.Attrs["value_float"].(float32)})
+		v, _ := n.Attrs["value_float"].(float32)
+		t = onnx.Floats([]float32{v})
 	case n.Attrs["value_floats"] != nil:
 		v, _ := n.Attrs["value_floats"].([]float32)
 		t = onnx.Floats(v, len(v))
