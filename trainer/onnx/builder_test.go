@@ -127,7 +127,7 @@ func TestPrune(t *testing.T) {
 
 func TestBuilderSharesConstants(t *testing.T) {
 	b := NewBuilder("g")
-	if b.Ints(1, 2).Name != b.Ints(1, 2).Name {
+	if one, again := b.Ints(1, 2), b.Ints(1, 2); one.Name != again.Name {
 		t.Error("equal constants are two")
 	}
 	flat := b.Const(Floats([]float32{1, 2}, 2))
