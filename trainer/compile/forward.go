@@ -166,10 +166,7 @@ func (n *network) forward(images onnx.Value) error {
 	if n.training {
 		body = n.forTraining()
 	}
-	bind := map[string]onnx.Value{body.Inputs[0].Name: images}
-	for name, v := range n.values {
-		bind[name] = v
-	}
+	bind := n.bind(images)
 	for _, m := range n.masks {
 		bind[m.Input] = n.Named(m.Input)
 	}
@@ -179,6 +176,16 @@ func (n *network) forward(images onnx.Value) error {
 	}
 	n.moveStatistics(body)
 	return n.flattenLogits(outs[0])
+}
+
+// bind gives the network's input and state the values that the graph has for
+// them.
+func (n *network) bind(images onnx.Value) map[string]onnx.Value {
+	bind := map[string]onnx.Value{n.model.Inputs[0].Name: images}
+	for name, v := range n.values {
+		bind[name] = v
+	}
+	return bind
 }
 
 // forTraining is the model with its training behaviour: Dropout as a product
