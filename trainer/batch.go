@@ -10,9 +10,15 @@ import (
 	"orchestrator/trainer/rng"
 )
 
+// content is what mini-batches are made of, and for what.
+type content struct {
+	train    bool
+	features bool // instead of pictures
+}
+
 // batchSpec says what one mini-batch holds.
 type batchSpec struct {
-	train   bool
+	content
 	epoch   int   // from 0
 	step    int   // from 0, within the epoch or the evaluation
 	first   int   // position of samples[0] in the epoch's order
@@ -21,23 +27,25 @@ type batchSpec struct {
 
 // plan yields all mini-batches that a job needs from a position on: of each
 // epoch the training steps, then the evaluation. A finished job needs its last
-// evaluation only.
+// evaluation only, which is of pictures in any case.
 func (j *Job) plan(epoch, step int) iter.Seq[batchSpec] {
 	return func(yield func(batchSpec) bool) {
 		if epoch >= j.Epochs {
 			epoch, step = j.Epochs-1, j.steps()
 		}
+		features := j.Features != nil
 		for ; epoch < j.Epochs; epoch, step = epoch+1, 0 {
 			order := epochOrder(j.Train, j.Seed, epoch)
 			for ; step < j.steps(); step++ {
 				first := step * j.batch()
-				s := batchSpec{train: true, epoch: epoch, step: step, first: first}
+				s := batchSpec{content: content{train: true, features: features}, epoch: epoch, step: step, first: first}
 				s.samples = order[first:min(first+j.batch(), len(order))]
 				if !yield(s) {
 					return
 				}
 			}
 			for s := range evalPlan(j.Test, j.evalBatch(), epoch) {
+				s.features = features && epoch < j.Epochs-1
 				if !yield(s) {
 					return
 				}
@@ -70,8 +78,8 @@ func epochOrder(train []int, seed int64, epoch int) []int {
 // per micro-batch (or just one).
 type batch struct {
 	batchSpec
-	err    error // of filling it
-	images *onnx.Tensor
+	err    error          // of filling it
+	inputs []*onnx.Tensor // the pictures, or each of the values that are the features
 	labels *onnx.Tensor
 	// weights of the rows in the loss: 1/n for n real samples, times the weights
 	// of their classes; 0 beyond.
@@ -87,15 +95,17 @@ type mask struct {
 	values *onnx.Tensor
 }
 
-// newBatch allocates a buffer of parts views of micro rows each. window is the
-// size of one picture: channels, height, width.
-func newBatch(micro, parts int, window []int, masks []compile.Mask) *batch {
+// newBatch allocates a buffer of parts views of micro rows each. of are the
+// inputs of one sample.
+func newBatch(micro, parts int, of []onnx.Value, masks []compile.Mask) *batch {
 	rows := micro * parts
 	b := &batch{
 		micro:   micro,
-		images:  onnx.NewTensor(onnx.Uint8, append([]int{rows}, window...)...),
 		labels:  onnx.NewTensor(onnx.Int64, rows),
 		weights: onnx.NewTensor(onnx.Float, rows),
+	}
+	for _, v := range of {
+		b.inputs = append(b.inputs, onnx.NewTensor(v.Type, append([]int{rows}, v.Shape...)...))
 	}
 	for _, m := range masks {
 		shape := append([]int{rows}, m.Shape[1:]...)
@@ -103,7 +113,10 @@ func newBatch(micro, parts int, window []int, masks []compile.Mask) *batch {
 	}
 	for i := range parts {
 		from, to := i*micro, (i+1)*micro
-		f := feed{"images": rowsOf(b.images, from, to), "labels": rowsOf(b.labels, from, to), "weights": rowsOf(b.weights, from, to)}
+		f := feed{"labels": rowsOf(b.labels, from, to), "weights": rowsOf(b.weights, from, to)}
+		for k, v := range of {
+			f[v.Name] = rowsOf(b.inputs[k], from, to)
+		}
 		for _, m := range b.masks {
 			f[m.Input] = rowsOf(m.values, from, to)
 		}
@@ -134,30 +147,62 @@ func (b *batch) used() []feed {
 	return b.views[:(len(b.samples)+b.micro-1)/b.micro]
 }
 
+// source says where the samples of mini-batches come from, and how they vary.
+type source struct {
+	data     Data
+	features Features // of mini-batches that hold features
+	seed     int64
+	mirror   bool
+	center   bool // the crop of training, too
+}
+
 // fill reads the samples of spec and draws the masks.
-func (b *batch) fill(spec batchSpec, data Data, seed int64, mirror bool) error {
+func (b *batch) fill(spec batchSpec, from source) error {
 	b.batchSpec = spec
 	n, rows := len(spec.samples), b.labels.Shape[0]
-	pictures := b.images.Data.([]uint8)
-	size := len(pictures) / rows
 	for i, sample := range spec.samples {
-		top, left, flip := b.window(data, i, seed, mirror)
-		if err := data.Window(pictures[i*size:(i+1)*size], sample, top, left, flip); err != nil {
-			return fmt.Errorf("picture %s: %w", data.File(sample), err)
+		if err := b.read(i, sample, from); err != nil {
+			return fmt.Errorf("picture %s: %w", from.data.File(sample), err)
 		}
-		b.labels.I64()[i] = int64(max(data.Label(sample), 0))
+		b.labels.I64()[i] = int64(max(from.data.Label(sample), 0))
 		b.weights.F32()[i] = 1 / float32(n)
 	}
 	for i := n; i < rows; i++ {
-		from := i % n
-		copy(pictures[i*size:(i+1)*size], pictures[from*size:(from+1)*size])
-		b.labels.I64()[i] = b.labels.I64()[from]
+		for _, t := range b.inputs {
+			copyRow(t, i, i%n)
+		}
+		b.labels.I64()[i] = b.labels.I64()[i%n]
 		b.weights.F32()[i] = 0
 	}
 	if spec.train {
-		b.drawMasks(seed)
+		b.drawMasks(from.seed)
 	}
 	return nil
+}
+
+// read puts a sample into row i of the inputs.
+func (b *batch) read(i, sample int, from source) error {
+	if !b.features {
+		top, left, flip := b.window(i, from)
+		return from.data.Window(rowsOf(b.inputs[0], i, i+1).Data.([]uint8), sample, top, left, flip)
+	}
+	for k, t := range b.inputs {
+		if err := from.features.Read(rowsOf(t, i, i+1).F32(), k, sample); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRow copies one row of t over another.
+func copyRow(t *onnx.Tensor, to, from int) {
+	dst, src := rowsOf(t, to, to+1), rowsOf(t, from, from+1)
+	switch d := dst.Data.(type) {
+	case []uint8:
+		copy(d, src.Data.([]uint8))
+	case []float32:
+		copy(d, src.F32())
+	}
 }
 
 // weigh multiplies each sample's share of the loss by its class's weight.
@@ -191,10 +236,11 @@ func BalancedWeights(data Data, samples []int, classes int) []float64 {
 	return weights
 }
 
-// window chooses the crop of the i-th sample: central in evaluation, random in
-// training. Without a crop only the mirror is drawn.
-func (b *batch) window(data Data, i int, seed int64, mirror bool) (top, left int, flip bool) {
-	_, height, width, crop := data.Geometry()
+// window chooses the crop of the i-th sample: central in evaluation, in training
+// random unless it is to be central there too. Without a crop only the mirror is
+// drawn.
+func (b *batch) window(i int, from source) (top, left int, flip bool) {
+	_, height, width, crop := from.data.Geometry()
 	spareH, spareW := height-crop, width-crop
 	if crop == 0 {
 		spareH, spareW = 0, 0
@@ -202,9 +248,12 @@ func (b *batch) window(data Data, i int, seed int64, mirror bool) (top, left int
 	if !b.train {
 		return spareH / 2, spareW / 2, false
 	}
-	r := rng.New(seed, "augment", b.epoch, b.first+i)
+	r := rng.New(from.seed, "augment", b.epoch, b.first+i)
 	top, left = r.IntN(spareH+1), r.IntN(spareW+1)
-	return top, left, mirror && r.IntN(2) == 1
+	if from.center {
+		top, left = spareH/2, spareW/2
+	}
+	return top, left, from.mirror && r.IntN(2) == 1
 }
 
 // drawMasks draws each Dropout's mask: 0 with the probability ratio, otherwise

@@ -40,7 +40,7 @@ func TestPlanContinuesWhereItIsTold(t *testing.T) {
 	whole := slices.Collect(job.plan(0, 0))
 	for _, start := range []struct{ epoch, step, skipped int }{{0, 1, 1}, {0, 3, 3}, {1, 0, 6}, {1, 2, 8}, {1, 3, 9}, {2, 0, 9}} {
 		rest := slices.Collect(job.plan(start.epoch, start.step))
-		if d := cmp.Diff(whole[start.skipped:], rest, cmp.AllowUnexported(batchSpec{})); d != "" {
+		if d := cmp.Diff(whole[start.skipped:], rest, cmp.AllowUnexported(batchSpec{}, content{})); d != "" {
 			t.Errorf("from epoch %d, step %d:\n%s", start.epoch, start.step, d)
 		}
 	}
@@ -48,8 +48,8 @@ func TestPlanContinuesWhereItIsTold(t *testing.T) {
 
 func TestShortBatchIsFilledUpWithItsOwnSamples(t *testing.T) {
 	d := newPictures(10, 2)
-	b := newBatch(2, 3, pictureShape(d), nil)
-	if err := b.fill(batchSpec{train: true, samples: []int{4, 7, 8}}, d, 1, true); err != nil {
+	b := newBatch(2, 3, pictureInput(d), nil)
+	if err := b.fill(batchSpec{content: content{train: true}, samples: []int{4, 7, 8}}, source{data: d, seed: 1, mirror: true}); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int64{0, 1, 0, 0, 1, 0}; !cmp.Equal(b.labels.I64(), want) {
@@ -59,7 +59,7 @@ func TestShortBatchIsFilledUpWithItsOwnSamples(t *testing.T) {
 	if want := []float32{third, third, third, 0, 0, 0}; !cmp.Equal(b.weights.F32(), want) {
 		t.Errorf("weights %v, want %v", b.weights.F32(), want)
 	}
-	pixels := b.images.Data.([]uint8)
+	pixels := b.inputs[0].Data.([]uint8)
 	if half := len(pixels) / 2; !slices.Equal(pixels[:half], pixels[half:]) {
 		t.Error("the rows beyond the samples do not repeat them")
 	}
@@ -72,15 +72,16 @@ func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
 	d := newPictures(1, 2)
 	for crop, spare := range map[int]int{6: 2, 5: 3, 8: 0, 0: 0} {
 		d.crop = crop
-		b := newBatch(1, 1, pictureShape(d), nil)
-		if top, left, flip := b.window(d, 0, 1, true); top != spare/2 || left != spare/2 || flip {
+		mirrored := source{data: d, seed: 1, mirror: true}
+		b := newBatch(1, 1, pictureInput(d), nil)
+		if top, left, flip := b.window(0, mirrored); top != spare/2 || left != spare/2 || flip {
 			t.Errorf("crop %d: evaluation at (%d, %d), mirrored %v", crop, top, left, flip)
 		}
 		seen := map[[2]int]bool{}
 		flips := 0
 		b.train = true
 		for position := range 400 {
-			top, left, flip := b.window(d, position, 1, true)
+			top, left, flip := b.window(position, mirrored)
 			seen[[2]int{top, left}] = true
 			if flip {
 				flips++
@@ -92,8 +93,11 @@ func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
 		if len(seen) != (spare+1)*(spare+1) || flips < 150 || flips > 250 {
 			t.Errorf("crop %d: %d places, %d of 400 mirrored", crop, len(seen), flips)
 		}
-		if _, _, flip := b.window(d, 0, 1, false); flip {
+		if _, _, flip := b.window(0, source{data: d, seed: 1}); flip {
 			t.Error("mirrored, though mirror is off")
+		}
+		if top, left, _ := b.window(0, source{data: d, seed: 1, center: true}); top != spare/2 || left != spare/2 {
+			t.Errorf("crop %d: training at (%d, %d), though its crop is to be central", crop, top, left)
 		}
 	}
 }
@@ -101,13 +105,13 @@ func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
 func TestAugmentationDependsOnSeedEpochAndPositionAlone(t *testing.T) {
 	d := newPictures(4, 2)
 	pixels := func(spec batchSpec, micro, parts int, seed int64) []uint8 {
-		b := newBatch(micro, parts, pictureShape(d), nil)
-		if err := b.fill(spec, d, seed, true); err != nil {
+		b := newBatch(micro, parts, pictureInput(d), nil)
+		if err := b.fill(spec, source{data: d, seed: seed, mirror: true}); err != nil {
 			t.Fatal(err)
 		}
-		return b.images.Data.([]uint8)
+		return b.inputs[0].Data.([]uint8)
 	}
-	spec := batchSpec{train: true, epoch: 3, first: 8, samples: []int{0, 1, 2, 3}}
+	spec := batchSpec{content: content{train: true}, epoch: 3, first: 8, samples: []int{0, 1, 2, 3}}
 	want := pixels(spec, 4, 1, 5)
 	if !slices.Equal(want, pixels(spec, 1, 4, 5)) {
 		t.Error("micro-batches change the augmentation")
@@ -127,7 +131,7 @@ func TestDropoutMasks(t *testing.T) {
 		for i := range m {
 			m[i].Shape = []int{micro, width}
 		}
-		b := newBatch(micro, parts, []int{1, 1, 1}, m)
+		b := newBatch(micro, parts, nil, m)
 		b.epoch, b.step = epoch, step
 		b.drawMasks(9)
 		return b.masks

@@ -37,6 +37,11 @@ type Job struct {
 	EvalBatch  int // 0: MicroBatch, or BatchSize
 	Seed       int64
 	Mirror     bool // random left-right flips in training
+	CenterCrop bool // the crop is central in training too, not at random
+
+	// Features are the answers of the network's frozen part to all samples of Data
+	// (see Job.Frozen), computed beforehand; nil: every step computes them.
+	Features Features
 
 	// CheckpointEveryEpochs is how often a checkpoint is written; 0: at
 	// interruption only.
@@ -65,6 +70,13 @@ type Data interface {
 	Window(dst []uint8, sample, top, left int, mirror bool) error
 	// Normalisation is applied in the graph: (x - mean[c]) * scale[c].
 	Normalisation() (mean, scale []float32)
+}
+
+// Features serves what a network's frozen part answers to each sample of a data
+// set. Package features implements it; Read may be called concurrently.
+type Features interface {
+	// Read copies value number i of compile.Frozen's Values for a sample.
+	Read(dst []float32, i, sample int) error
 }
 
 // Checkpoints keeps a job's checkpoints. Package worker implements it on the

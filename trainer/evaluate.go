@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"orchestrator/trainer/compile"
@@ -34,8 +35,8 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 		return nil, err
 	}
 	batches := prefetch(evalPlan(e.Samples, rows, 0),
-		func(bool) *batch { return newBatch(rows, 1, pictureShape(e.Data), nil) },
-		func(b *batch, s batchSpec) error { return b.fill(s, e.Data, 0, false) })
+		func(content) *batch { return newBatch(rows, 1, pictureInput(e.Data), nil) },
+		func(b *batch, s batchSpec) error { return b.fill(s, source{data: e.Data}) })
 	defer batches.close()
 	var out []Prediction
 	for {
@@ -51,6 +52,11 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 		}
 		batches.release(b)
 	}
+}
+
+// pictureInput is what programs take of a picture.
+func pictureInput(d Data) []onnx.Value {
+	return []onnx.Value{{Name: "images", Type: onnx.Uint8, Shape: pictureShape(d)}}
 }
 
 // pictureShape is channels, height and width of the pictures that the network
@@ -96,7 +102,8 @@ func newEvaluator(model *onnx.Graph, o compile.Options, rt Runtime) (*evaluator,
 
 // run evaluates one mini-batch and appends its predictions to out.
 func (e *evaluator) run(b *batch, st *state, data Data, out []Prediction) ([]Prediction, error) {
-	f := feed{"images": b.images, "logits": e.logits, "probabilities": e.probabilities}
+	f := maps.Clone(b.views[0])
+	f["logits"], f["probabilities"] = e.logits, e.probabilities
 	if err := e.program.run(f, st); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}

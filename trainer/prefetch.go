@@ -16,31 +16,34 @@ const ahead = 3
 // waits when all of a kind are taken.
 type prefetcher struct {
 	ready   chan *batch
-	free    map[bool]chan *batch // by batchSpec.train
+	free    map[content]chan *batch
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 }
 
 // prefetch starts on plan. newBuffer allocates a buffer for a kind of
 // mini-batch, fill fills it.
-func prefetch(plan iter.Seq[batchSpec], newBuffer func(train bool) *batch, fill func(*batch, batchSpec) error) *prefetcher {
+func prefetch(plan iter.Seq[batchSpec], newBuffer func(content) *batch, fill func(*batch, batchSpec) error) *prefetcher {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &prefetcher{
 		ready: make(chan *batch, ahead),
-		free:  map[bool]chan *batch{true: make(chan *batch, ahead), false: make(chan *batch, ahead)},
+		free:  map[content]chan *batch{},
 		stop:  stop,
+	}
+	for _, c := range []content{{}, {train: true}, {features: true}, {train: true, features: true}} {
+		p.free[c] = make(chan *batch, ahead)
 	}
 	p.stopped.Go(func() {
 		defer close(p.ready)
-		made := map[bool]int{}
+		made := map[content]int{}
 		for spec := range plan {
 			var b *batch
-			if made[spec.train] < ahead {
-				made[spec.train]++
-				b = newBuffer(spec.train)
+			if made[spec.content] < ahead {
+				made[spec.content]++
+				b = newBuffer(spec.content)
 			} else {
 				select {
-				case b = <-p.free[spec.train]:
+				case b = <-p.free[spec.content]:
 				case <-ctx.Done():
 					return
 				}
@@ -75,7 +78,7 @@ func result(b *batch, waited time.Duration) (*batch, time.Duration, error) {
 	return b, waited, b.err
 }
 
-func (p *prefetcher) release(b *batch) { p.free[b.train] <- b }
+func (p *prefetcher) release(b *batch) { p.free[b.content] <- b }
 
 // close ends the goroutine and waits for its end.
 func (p *prefetcher) close() {

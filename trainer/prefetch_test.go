@@ -11,7 +11,7 @@ import (
 func numbered(n int) []batchSpec {
 	out := make([]batchSpec, n)
 	for i := range out {
-		out[i] = batchSpec{train: i%3 != 2, step: i, samples: []int{i}}
+		out[i] = batchSpec{content: content{train: i%3 != 2}, step: i, samples: []int{i}}
 	}
 	return out
 }
@@ -19,7 +19,7 @@ func numbered(n int) []batchSpec {
 func TestPrefetchKeepsTheOrderAndItsBuffers(t *testing.T) {
 	var made atomic.Int32
 	p := prefetch(slices.Values(numbered(50)),
-		func(bool) *batch { made.Add(1); return &batch{} },
+		func(content) *batch { made.Add(1); return &batch{} },
 		func(b *batch, s batchSpec) error { b.batchSpec = s; return nil })
 	defer p.close()
 	for i := range 50 {
@@ -40,7 +40,7 @@ func TestPrefetchKeepsTheOrderAndItsBuffers(t *testing.T) {
 func TestPrefetchReportsErrorsInTheirPlace(t *testing.T) {
 	broken := errors.New("broken")
 	p := prefetch(slices.Values(numbered(5)),
-		func(bool) *batch { return &batch{} },
+		func(content) *batch { return &batch{} },
 		func(b *batch, s batchSpec) error {
 			b.batchSpec = s
 			if s.step == 2 {
@@ -62,7 +62,7 @@ func TestPrefetchReportsErrorsInTheirPlace(t *testing.T) {
 func TestPrefetchClosedEarly(t *testing.T) {
 	for taken := range 8 {
 		p := prefetch(slices.Values(numbered(100)),
-			func(bool) *batch { return &batch{} },
+			func(content) *batch { return &batch{} },
 			func(b *batch, s batchSpec) error { b.batchSpec = s; return nil })
 		for range min(taken, ahead) { // not given back: the goroutine starves
 			if _, _, err := p.next(); err != nil {

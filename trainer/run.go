@@ -59,8 +59,10 @@ type run struct {
 
 	// Either train, or accumulate and apply, do a step.
 	train, accumulate, apply *program
-	average                  *program // after each step; nil: no average is kept
-	eval                     *evaluator
+	average                  *program        // after each step; nil: no average is kept
+	eval                     *evaluator      // of pictures, by the whole network
+	rest                     *compile.Frozen // how the network is divided; nil: it is trained as a whole
+	quick                    *evaluator      // of features, by the rest, in all epochs but the last; nil without
 	state                    *state
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
@@ -82,6 +84,19 @@ func (r *run) open(rt Runtime) (err error) {
 	if r.eval, err = newEvaluator(r.job.Model, o, rt); err != nil {
 		return err
 	}
+	model := r.job.Model
+	if r.job.Features != nil {
+		if r.rest, err = r.job.Frozen(); err != nil {
+			return err
+		}
+		if r.rest == nil {
+			return badJob("features were given for it, but it has no frozen part, or one that augmentation varies")
+		}
+		model, o.Features = r.rest.Rest, true
+		if r.quick, err = newEvaluator(model, o, rt); err != nil {
+			return err
+		}
+	}
 	o.Batch = r.job.micro()
 	r.job.training(&o)
 	open := func(what string, to func(*onnx.Graph, compile.Options) (*compile.Program, error)) *program {
@@ -89,7 +104,7 @@ func (r *run) open(rt Runtime) (err error) {
 			return nil
 		}
 		var p *compile.Program
-		if p, err = to(r.job.Model, o); err != nil {
+		if p, err = to(model, o); err != nil {
 			err = &CompileError{What: what, Err: err}
 			return nil
 		}
@@ -110,8 +125,30 @@ func (r *run) open(rt Runtime) (err error) {
 		return err
 	}
 	r.loss, r.rate, r.scalars = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float), feed{}
-	r.state, err = newState(r.job.Model, r.train, r.accumulate, r.apply, r.average, r.eval.program)
+	programs := []*program{r.train, r.accumulate, r.apply, r.average, r.eval.program}
+	if r.quick != nil {
+		programs = append(programs, r.quick.program)
+	}
+	r.state, err = newState(r.job.Model, programs...)
 	return err
+}
+
+// Frozen divides the job's network: what lies below all that training changes
+// answers the same to a sample in every step, and may be computed beforehand. It
+// is nil where there is no such part, or where crops or flips vary what it sees.
+func (j *Job) Frozen() (*compile.Frozen, error) {
+	_, height, width, crop := j.Data.Geometry()
+	varies := crop > 0 && (crop != height || crop != width) && !j.CenterCrop
+	if j.Mirror || varies {
+		return nil, nil
+	}
+	o := evalOptions(j.Data, 1, len(j.Classes))
+	j.training(&o)
+	f, err := compile.Freeze(j.Model, o)
+	if err != nil {
+		return nil, &CompileError{What: "frozen", Err: err}
+	}
+	return f, nil
 }
 
 // training sets the options of a training step.
@@ -126,8 +163,10 @@ func (r *run) close() {
 	for _, p := range []*program{r.train, r.accumulate, r.apply, r.average} {
 		p.close()
 	}
-	if r.eval != nil {
-		r.eval.close()
+	for _, e := range []*evaluator{r.eval, r.quick} {
+		if e != nil {
+			e.close()
+		}
 	}
 }
 
@@ -169,21 +208,32 @@ func (r *run) seconds() float64 { return r.at.Seconds + time.Since(r.started).Se
 
 func (r *run) prefetch() *prefetcher {
 	job := &r.job
-	shape := pictureShape(job.Data)
 	micro, parts := job.micro(), (job.batch()+job.micro()-1)/job.micro()
 	masks := r.masks()
 	return prefetch(job.plan(r.at.Epoch, r.at.Step),
-		func(train bool) *batch {
-			if train {
-				return newBatch(micro, parts, shape, masks)
+		func(c content) *batch {
+			if c.train {
+				return newBatch(micro, parts, r.inputs(c), masks)
 			}
-			return newBatch(job.evalBatch(), 1, shape, nil)
+			return newBatch(job.evalBatch(), 1, r.inputs(c), nil)
 		},
 		func(b *batch, s batchSpec) error {
-			err := b.fill(s, job.Data, job.Seed, job.Mirror)
+			err := b.fill(s, source{data: job.Data, features: job.Features, seed: job.Seed, mirror: job.Mirror, center: job.CenterCrop})
 			b.weigh(job.ClassWeights)
 			return err
 		})
+}
+
+// inputs are what programs take of a sample.
+func (r *run) inputs(c content) []onnx.Value {
+	if !c.features {
+		return pictureInput(r.job.Data)
+	}
+	var values []onnx.Value
+	for i, name := range r.rest.Values {
+		values = append(values, onnx.Value{Name: compile.FeatureOutput(name), Type: onnx.Float, Shape: r.rest.Shapes[i]})
+	}
+	return values
 }
 
 func (r *run) masks() []compile.Mask {
@@ -329,7 +379,11 @@ func (r *run) evaluate() (Scores, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.predictions, err = r.eval.run(b, r.scored(), r.job.Data, r.predictions); err != nil {
+		eval := r.eval
+		if b.features {
+			eval = r.quick
+		}
+		if r.predictions, err = eval.run(b, r.scored(), r.job.Data, r.predictions); err != nil {
 			return nil, err
 		}
 		r.batches.release(b)

@@ -15,7 +15,7 @@ func Eval(model *onnx.Graph, o Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := n.images()
+	x := n.sources()
 	n.declareState()
 	if err := n.forward(x); err != nil {
 		return nil, err

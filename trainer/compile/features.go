@@ -35,7 +35,7 @@ func Features(model *onnx.Graph, values []string, o Options) (*Program, error) {
 		Builder: onnx.NewBuilder("features"), o: o, model: cut,
 		values: map[string]onnx.Value{}, moved: map[string]onnx.Value{},
 	}
-	x := n.images()
+	x := n.sources()
 	n.declareState()
 	outs := n.Replay(cut, n.bind(x))
 	if err := n.Err(); err != nil {

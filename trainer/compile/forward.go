@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"orchestrator/trainer/onnx"
@@ -35,13 +36,35 @@ func newNetwork(name string, model *onnx.Graph, o Options, training bool) (*netw
 	cut.Outputs = []onnx.Value{end}
 	cut.Prune()
 	renameReserved(cut)
-	if len(cut.Inputs) != 1 {
+	if len(cut.Inputs) != 1 && !o.Features {
 		return nil, fmt.Errorf("network %q has %d inputs; a classifier has one, the pictures", model.Name, len(cut.Inputs))
 	}
 	return &network{
 		Builder: onnx.NewBuilder(name), o: o, model: cut, training: training,
 		values: map[string]onnx.Value{}, moved: map[string]onnx.Value{},
 	}, nil
+}
+
+// sources declares what the network is fed with, and returns it as its inputs
+// want it, by their names.
+func (n *network) sources() map[string]onnx.Value {
+	sources := map[string]onnx.Value{}
+	for _, in := range n.model.Inputs {
+		if n.o.Features {
+			sources[in.Name] = n.Input(FeatureOutput(in.Name), onnx.Float, n.sourceShape(in)...)
+		} else {
+			sources[in.Name] = n.images()
+		}
+	}
+	return sources
+}
+
+// sourceShape is the shape of what an input of the network is fed with.
+func (n *network) sourceShape(in onnx.Value) []int {
+	if n.o.Features {
+		return append([]int{n.o.Batch}, in.Shape[1:]...)
+	}
+	return []int{n.o.Batch, n.o.Channels, n.o.Height, n.o.Width}
 }
 
 // images declares the picture input and returns it as the network wants it.
@@ -75,9 +98,11 @@ func notAll(xs []float32, x float32) bool {
 // inputs: so it is written once more, to be thrown away.
 func (n *network) declareMasks() error {
 	dry := onnx.NewBuilder("shapes")
-	in := n.model.Inputs[0]
-	images := dry.Input(in.Name, onnx.Float, n.o.Batch, n.o.Channels, n.o.Height, n.o.Width)
-	dry.Replay(n.model, map[string]onnx.Value{in.Name: images})
+	sources := map[string]onnx.Value{}
+	for _, in := range n.model.Inputs {
+		sources[in.Name] = dry.Input(in.Name, onnx.Float, n.sourceShape(in)...)
+	}
+	dry.Replay(n.model, sources)
 	if err := dry.Err(); err != nil {
 		return err
 	}
@@ -161,12 +186,12 @@ func (n *network) trained() []string {
 }
 
 // forward writes the network and leaves the logits as [N, classes].
-func (n *network) forward(images onnx.Value) error {
+func (n *network) forward(sources map[string]onnx.Value) error {
 	body := n.model
 	if n.training {
 		body = n.forTraining()
 	}
-	bind := n.bind(images)
+	bind := n.bind(sources)
 	for _, m := range n.masks {
 		bind[m.Input] = n.Named(m.Input)
 	}
@@ -178,13 +203,11 @@ func (n *network) forward(images onnx.Value) error {
 	return n.flattenLogits(outs[0])
 }
 
-// bind gives the network's input and state the values that the graph has for
+// bind gives the network's inputs and state the values that the graph has for
 // them.
-func (n *network) bind(images onnx.Value) map[string]onnx.Value {
-	bind := map[string]onnx.Value{n.model.Inputs[0].Name: images}
-	for name, v := range n.values {
-		bind[name] = v
-	}
+func (n *network) bind(sources map[string]onnx.Value) map[string]onnx.Value {
+	bind := maps.Clone(sources)
+	maps.Copy(bind, n.values)
 	return bind
 }
 

@@ -10,6 +10,9 @@ import (
 
 // withDefaults fills in what was left out and refuses what cannot be compiled.
 func (o Options) withDefaults() (Options, error) {
+	if o.Features {
+		o.Channels, o.Height, o.Width, o.Mean, o.Scale = 1, 1, 1, nil, nil // nothing is fed that has them
+	}
 	if o.Batch < 1 || o.Channels < 1 || o.Height < 1 || o.Width < 1 {
 		return o, fmt.Errorf("compile: pictures [%d,%d,%d,%d]: every dimension must be positive", o.Batch, o.Channels, o.Height, o.Width)
 	}

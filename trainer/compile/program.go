@@ -29,6 +29,10 @@ type Options struct {
 	// Logits names the value that the loss is taken from; empty: the input of a
 	// final Softmax, or the output.
 	Logits string
+	// Features feeds the network's inputs, whatever they are, as they are: each is
+	// an input FeatureOutput(NAME), float [N, ...]. There are no pictures then. It
+	// is for what Freeze leaves of a network.
+	Features bool
 	// FloatInput feeds "images" as float values that are used as they are:
 	// Mean and Scale are not applied.
 	FloatInput bool
@@ -47,7 +51,8 @@ type Rates struct{ LR, Decay float64 }
 //	Average     Scalars State                                              State'
 //	Eval        images State                                               logits probabilities
 //
-// "images" is uint8 [N,C,H,W] (float with Options.FloatInput); "labels" int64
+// "images" is uint8 [N,C,H,W] (float with Options.FloatInput, and other inputs in
+// its place with Options.Features); "labels" int64
 // [N]; "weights" float [N], each sample's share of the loss (1/N, times the weight
 // of its class; 0 pads a short batch); "learning_rate" float []; "mask:<node>" float, one per Dropout (0 or
 // 1/(1-ratio)); "loss" float []; "logits" and "probabilities" float [N,Classes].

@@ -81,7 +81,7 @@ type step struct {
 	labels    onnx.Value
 	weights   onnx.Value
 	rate      onnx.Value
-	pictures  onnx.Value
+	fed       map[string]onnx.Value // the network's inputs
 	loss      onnx.Value
 	gradients map[string]onnx.Value // by parameter
 	next      map[string]onnx.Value // new values, by slot
@@ -96,7 +96,7 @@ func newStep(name string, model *onnx.Graph, o Options, rule *optim.Rule) (*step
 		return nil, err
 	}
 	s := &step{network: n, next: map[string]onnx.Value{}, gradients: map[string]onnx.Value{}}
-	s.pictures = s.images()
+	s.fed = s.sources()
 	s.labels = s.Input("labels", onnx.Int64, s.o.Batch)
 	s.weights = s.Input("weights", onnx.Float, s.o.Batch)
 	if rule != nil {
@@ -151,7 +151,7 @@ func (s *step) declareZero(kind, param string) Slot {
 
 // differentiate writes the network, the loss and the gradients.
 func (s *step) differentiate() error {
-	if err := s.forward(s.pictures); err != nil {
+	if err := s.forward(s.fed); err != nil {
 		return err
 	}
 	for name, v := range s.moved {
