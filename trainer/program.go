@@ -33,7 +33,7 @@ func openProgram(rt Runtime, p *compile.Program) (*program, error) {
 }
 
 // run executes the program once on f and st, then swaps the slots it has
-// written.
+// written beside their old values.
 func (p *program) run(f feed, st *state) error {
 	for i, v := range p.Graph.Inputs {
 		p.inputs[i] = f[v.Name]
@@ -48,6 +48,9 @@ func (p *program) run(f feed, st *state) error {
 		p.outputs[i] = f[v.Name]
 		if s := st.named[stateOutput(v.Name)]; s != nil {
 			p.outputs[i] = s.next
+			if p.inPlace(v.Name) {
+				p.outputs[i] = s.now
+			}
 		}
 		if p.outputs[i] == nil {
 			return fmt.Errorf("nowhere to put output %q", v.Name)
@@ -57,12 +60,15 @@ func (p *program) run(f feed, st *state) error {
 		return err
 	}
 	for _, v := range p.Graph.Outputs {
-		if s := st.named[stateOutput(v.Name)]; s != nil {
+		if s := st.named[stateOutput(v.Name)]; s != nil && !p.inPlace(v.Name) {
 			s.now, s.next = s.next, s.now
 		}
 	}
 	return nil
 }
+
+// inPlace tells whether an output is written over the old value.
+func (p *program) inPlace(output string) bool { return p.Graph.InPlace[output] != "" }
 
 // close frees the session; a nil program has none.
 func (p *program) close() {

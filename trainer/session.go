@@ -12,7 +12,8 @@ type Runtime interface {
 type Session interface {
 	// Run reads inputs and writes outputs, in the order of the graph's Inputs
 	// and Outputs. All tensors are allocated by the caller with the graph's
-	// types and shapes; no output may share memory with an input.
+	// types and shapes; no output may share memory with an input, but for
+	// those of the graph's InPlace.
 	Run(inputs, outputs []*onnx.Tensor) error
 	// Close frees the session. It is safe to call twice.
 	Close() error

@@ -10,9 +10,10 @@ import (
 )
 
 // state is what lives from step to step: parameters, running statistics,
-// optimizer state and averages. Each slot that some program updates has two buffers, one
-// that a run reads and one that it writes; they swap after the run, because a
-// graph may still need the old value after it has written the new one.
+// optimizer state and averages. A slot that some program updates and cannot write
+// in place has two buffers, one that a run reads and one that it writes; they swap
+// after the run, because the graph may still need the old value after it has
+// written the new one.
 type state struct {
 	slots []*slot // in the order of the programs that brought them
 	named map[string]*slot
@@ -21,7 +22,7 @@ type state struct {
 type slot struct {
 	compile.Slot
 	now  *onnx.Tensor
-	next *onnx.Tensor // nil: no program updates it
+	next *onnx.Tensor // nil: no program updates it but in place
 }
 
 // newState makes the slots of all programs, at the values training begins with.
@@ -45,6 +46,7 @@ func (st *state) add(model *onnx.Graph, s compile.Slot) error {
 	old := st.named[s.Name]
 	if old == nil {
 		old = &slot{Slot: s}
+		old.Updated = false // below
 		if s.Zero {
 			old.now = onnx.NewTensor(onnx.Float, s.Shape...)
 		} else if old.now = model.Initializer(s.Param); old.now == nil {
@@ -53,12 +55,14 @@ func (st *state) add(model *onnx.Graph, s compile.Slot) error {
 		st.slots = append(st.slots, old)
 		st.named[s.Name] = old
 	}
-	if s.Updated && old.next == nil {
+	if s.Updated && !old.Updated {
 		old.Updated = true
-		old.next = onnx.NewTensor(onnx.Float, s.Shape...)
 		if !s.Zero {
 			old.now = cloneTensor(old.now)
 		}
+	}
+	if s.Updated && !s.InPlace && old.next == nil {
+		old.next = onnx.NewTensor(onnx.Float, s.Shape...)
 	}
 	return nil
 }

@@ -161,7 +161,11 @@ func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, s
 		fill(inputs[i], v.Name, model, batch)
 	}
 	for i, v := range p.Graph.Outputs {
-		outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+		if k := inputOf(p, v.Name); k >= 0 && p.Graph.InPlace[v.Name] != "" {
+			outputs[i] = inputs[k]
+		} else {
+			outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+		}
 	}
 	var seconds []float64
 	for range steps {
@@ -171,7 +175,7 @@ func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, s
 		}
 		seconds = append(seconds, time.Since(start).Seconds())
 		for o, v := range p.Graph.Outputs {
-			if i := slices.IndexFunc(p.Graph.Inputs, func(in onnx.Value) bool { return in.Name+"'" == v.Name }); i >= 0 {
+			if i := inputOf(p, v.Name); i >= 0 {
 				inputs[i], outputs[o] = outputs[o], inputs[i]
 			}
 		}
@@ -179,12 +183,17 @@ func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, s
 	return seconds, nil
 }
 
+// inputOf is the position of the input that an output is the new value of, or -1.
+func inputOf(p *compile.Program, output string) int {
+	return slices.IndexFunc(p.Graph.Inputs, func(in onnx.Value) bool { return in.Name+"'" == output })
+}
+
 // fill gives an input values of the right size: timings depend on little else.
 func fill(t *onnx.Tensor, name string, model *onnx.Graph, batch int) {
 	kind, rest, _ := strings.Cut(name, ":")
 	switch kind {
 	case "param":
-		copy(t.F32(), model.Initializer(rest).F32())
+		t.Data = model.Initializer(rest).F32() // not a copy: it would count in the peak
 		if strings.HasPrefix(model.Initializer(rest).Name, "gpu_0/") || t.F32()[0] == 0 {
 			for i := range t.F32() {
 				t.F32()[i] = float32((i*7919)%2003-1001) * 2e-5 // stripped weights; scales and variances must not be 0

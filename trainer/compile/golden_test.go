@@ -229,12 +229,16 @@ func newMachine(t testing.TB, r *ort.Runtime, p *Program, in map[string]*onnx.Te
 	}
 	m := &machine{p: p, session: s, in: in, out: map[string]*onnx.Tensor{}}
 	for _, v := range p.Graph.Outputs {
-		m.out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		if old, ok := p.Graph.InPlace[v.Name]; ok {
+			m.out[v.Name] = in[old]
+		} else {
+			m.out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		}
 	}
 	return m
 }
 
-// step returns the loss before the update.
+// step returns the loss before the update, where the program has one.
 func (m *machine) step(t testing.TB) float64 {
 	t.Helper()
 	var in, out []*onnx.Tensor
@@ -248,9 +252,12 @@ func (m *machine) step(t testing.TB) float64 {
 		t.Fatal(err)
 	}
 	for _, s := range m.p.State {
-		if s.Updated {
+		if s.Updated && !s.InPlace {
 			m.in[s.Name], m.out[s.Name+"'"] = m.out[s.Name+"'"], m.in[s.Name]
 		}
+	}
+	if m.out["loss"] == nil {
+		return 0
 	}
 	return float64(m.out["loss"].F32()[0])
 }
@@ -264,23 +271,18 @@ func norm[T float32 | float64](xs []T) float64 {
 }
 
 // TestGoldenRuns repeats PyTorch's training runs through ONNX Runtime in
-// float32. The numbers must be about as close to the float64 run as PyTorch's
-// own float32 is: within a factor of 3 of its deviation, or within 3e-4.
-//
-// Where a unit's input rounds to the other side of zero, ReLU sends a gradient
-// elsewhere, and from then on the runs part, by a factor of 2 a step in AlexNet
-// and of 10 in ResNet-50, until they differ by `later`. In which step that
-// happens is chance: it depends on the order of summation. (The evaluator, in
-// float64, follows AlexNet's run to 1e-7.)
+// float32. The gradients of the first step, and all losses of SqueezeNet, must be
+// about as close to the float64 run as PyTorch's own float32 is: within a factor
+// of 3 of its deviation, or within 3e-4. TestGoldenSpread has the later losses of
+// the two other networks.
 func TestGoldenRuns(t *testing.T) {
 	runs := []struct {
 		name, file string
 		weights    func(g *onnx.Graph)
-		later      float64
 	}{
-		{"squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx", hymenopteraHead, 3e-4},
-		{"light_bvlc_alexnet", "light_bvlc_alexnet.onnx", lightWeights, 1e-2},
-		{"light_resnet50", "light_resnet50.onnx", lightWeights, 0.3},
+		{"squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx", hymenopteraHead},
+		{"light_bvlc_alexnet", "light_bvlc_alexnet.onnx", lightWeights},
+		{"light_resnet50", "light_resnet50.onnx", lightWeights},
 	}
 	r := newRuntime(t)
 	for _, c := range runs {
@@ -288,7 +290,9 @@ func TestGoldenRuns(t *testing.T) {
 			g, model := loadGolden(t, c.name, c.file)
 			c.weights(model)
 			checkGradientNorms(t, r, g, model)
-			checkRun(t, r, g, model, c.later)
+			if c.name == "squeezenet_hymenoptera_head" {
+				checkRun(t, r, g, model)
+			}
 		})
 	}
 }
@@ -320,7 +324,7 @@ func checkGradientNorms(t *testing.T, r *ort.Runtime, g golden, model *onnx.Grap
 	}
 }
 
-func checkRun(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph, later float64) {
+func checkRun(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph) {
 	t.Helper()
 	p := must(Train(model, g.options()))(t)
 	m := newMachine(t, r, p, g.tensors(model, p))
@@ -332,7 +336,7 @@ func checkRun(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph, later f
 		if off := math.Abs(got-want) / want; !(off <= allowed) {
 			t.Errorf("loss of step %d is %.6f, want %.6f (off by %.2g, allowed %.2g)", i, got, want, off, allowed)
 		}
-		allowed = max(allowed, later)
+		allowed = max(allowed, 3e-4)
 	}
 	for name, want := range g.FinalNorms {
 		// Biases start at zero and have hardly moved: 2e-5 is 1% of an update.

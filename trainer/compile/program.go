@@ -93,6 +93,9 @@ type Slot struct {
 	// The other slots keep their values: frozen parameters, and in Accumulate
 	// everything but the sums of gradients and running statistics.
 	Updated bool
+	// InPlace tells that the new value may be written where the old one is: of an
+	// updated slot only. After a run that failed neither is there then.
+	InPlace bool
 	// Sum marks a sum of gradients ("acc:..."): the host sets it to zero before
 	// the first micro-batch of each step.
 	Sum bool

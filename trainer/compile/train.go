@@ -86,6 +86,7 @@ type step struct {
 	gradients map[string]onnx.Value // by parameter
 	next      map[string]onnx.Value // new values, by slot
 	scalars   []Scalar
+	live      map[*onnx.Node]bool // the nodes that some gradient needs
 }
 
 // newStep declares the inputs up to the parameters; rule is nil where the
@@ -176,18 +177,19 @@ func (s *step) differentiate() error {
 // update writes the new parameters and the new optimizer state.
 func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
 	s.clip()
+	s.markLive()
 	for _, name := range s.trained() {
 		end := s.Scope("update/" + name)
 		rates := s.o.rates(name)
 		p := &optim.Step{
 			Builder: s.Builder, Param: s.values[name], Gradient: s.gradients[name],
-			Rate: s.rate, Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum, Hyper: s.o.Hyper,
+			Rate: s.guard(name, s.rate), Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum, Hyper: s.o.Hyper,
 		}
 		for _, scalar := range s.scalars {
 			p.Scalars = append(p.Scalars, s.Named(scalar.Input))
 		}
 		if rates.LR != 1 {
-			p.Rate = s.Op("Mul", nil, s.rate, s.Scalar(rates.LR))
+			p.Rate = s.Op("Mul", nil, p.Rate, s.Scalar(rates.LR))
 		}
 		for _, slot := range optimizer[name] {
 			p.State = append(p.State, s.Named(slot.Name))
@@ -236,7 +238,9 @@ func (s *step) finish() (*Program, error) {
 		return nil, err
 	}
 	nameOutputs(g)
-	return &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state}, nil
+	p := &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state}
+	p.markInPlace()
+	return p, nil
 }
 
 // nameOutputs takes out the Identity nodes that do nothing but give a computed

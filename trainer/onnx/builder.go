@@ -279,6 +279,46 @@ func (b *Builder) Replay(g *Graph, bind map[string]Value) []Value {
 	return outs
 }
 
+// Rewrite makes a node, which has one output, compute it in another way. The
+// inputs may have been written after the node: those that it needs move before it.
+func (b *Builder) Rewrite(n *Node, op string, attrs Attrs, inputs ...Value) {
+	if b.err != nil {
+		return
+	}
+	n.Domain, n.Op, n.Attrs, n.Inputs = "", op, attrs, nil
+	for _, v := range inputs {
+		n.Inputs = append(n.Inputs, v.Name)
+	}
+	b.graph.sort()
+}
+
+// sort brings nodes behind those that compute their inputs, and leaves the
+// order as it is otherwise.
+func (g *Graph) sort() {
+	producers := map[string]*Node{}
+	for _, n := range g.Nodes {
+		for _, out := range n.Outputs {
+			producers[out] = n
+		}
+	}
+	sorted, done := make([]*Node, 0, len(g.Nodes)), map[*Node]bool{}
+	var place func(n *Node)
+	place = func(n *Node) {
+		if n == nil || done[n] {
+			return
+		}
+		done[n] = true
+		for _, in := range n.Inputs {
+			place(producers[in])
+		}
+		sorted = append(sorted, n)
+	}
+	for _, n := range g.Nodes {
+		place(n)
+	}
+	g.Nodes = sorted
+}
+
 // Graph finishes: nodes and constants that no output needs are dropped, and
 // the result is checked.
 func (b *Builder) Graph() (*Graph, error) {

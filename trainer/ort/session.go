@@ -3,6 +3,7 @@ package ort
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 type Session struct {
 	name            string
 	inputs, outputs []onnx.Value
+	inPlace         map[string]string // outputs that may be written into the buffer of an input
 	onClose         func()
 
 	mu      sync.Mutex
@@ -42,6 +44,7 @@ func newSession(g *onnx.Graph, threads int) (*Session, error) {
 		name:    g.Name,
 		inputs:  slices.Clone(g.Inputs),
 		outputs: slices.Clone(g.Outputs),
+		inPlace: maps.Clone(g.InPlace),
 		session: session,
 	}, nil
 }
@@ -102,7 +105,8 @@ func sessionOptions(threads int) (*onnxruntime.SessionOptions, error) {
 
 // Run reads inputs and writes outputs, in the order of the graph's Inputs and
 // Outputs. Each tensor must have the type and shape of the graph's; an output
-// must not share memory with any other tensor.
+// must not share memory with any other tensor, but for those of the graph's
+// InPlace.
 func (s *Session) Run(inputs, outputs []*onnx.Tensor) error {
 	if err := s.check(inputs, outputs); err != nil {
 		return fmt.Errorf("graph %q: %w", s.name, err)

@@ -1,0 +1,121 @@
+package compile
+
+import (
+	"maps"
+	"slices"
+
+	"orchestrator/trainer/onnx"
+)
+
+// A slot's old and new value can share one buffer where nothing reads the old
+// value once the new one is being written. A session runs one node after
+// another, in an order of its own choice: so it is certain for a reader only if
+// the node that writes depends on what it computes. That halves the memory of
+// the state, 488 MB of CaffeNet's, and spares the step a share of its traffic.
+
+// guard is the rate as the update of a parameter should take it: unchanged, but
+// known only after every node that reads the parameter and that the gradient
+// does not need itself, which is the one that passes the gradient on to the layer
+// below.
+func (s *step) guard(param string, rate onnx.Value) onnx.Value {
+	if s.loss.Absent() {
+		return rate // only an update: it reads each parameter for itself alone
+	}
+	before := ancestors(s.Nodes(), s.gradients[param].Name)
+	for _, n := range readers(s.Nodes(), s.values[param].Name) {
+		if v := s.Named(n.Outputs[0]); !before[n] && s.live[n] && v.Type == onnx.Float {
+			rate = s.after(v, rate)
+		}
+	}
+	return rate
+}
+
+// markLive finds the nodes that some gradient needs; others will be dropped.
+func (s *step) markLive() {
+	s.live = map[*onnx.Node]bool{}
+	for _, g := range s.gradients {
+		maps.Copy(s.live, ancestors(s.Nodes(), g.Name))
+	}
+}
+
+// after is x, but computed after v: picked by a comparison that is decided by an
+// element of v, from x and x. (A product with zero would pass on a NaN.)
+func (s *step) after(v, x onnx.Value) onnx.Value {
+	if v.Rank() > 0 {
+		axes := make([]int, v.Rank())
+		ends := make([]int, v.Rank())
+		for i := range axes {
+			axes[i], ends[i] = i, 1
+		}
+		v = s.Op("Slice", nil, v, s.Ints(make([]int, v.Rank())...), s.Ints(ends...), s.Ints(axes...))
+		v = s.Op("Reshape", nil, v, s.Ints())
+	}
+	return s.Op("Where", nil, s.Op("Greater", nil, v, s.Scalar(0)), x, x)
+}
+
+// markInPlace finds the outputs of the finished graph that may be written where
+// their old values are.
+func (p *Program) markInPlace() {
+	p.Graph.InPlace = map[string]string{}
+	for i, slot := range p.State {
+		if slot.Updated && overwrites(p.Graph, slot.Name, slot.Name+"'") {
+			p.State[i].InPlace = true
+			p.Graph.InPlace[slot.Name+"'"] = slot.Name
+		}
+	}
+}
+
+// overwrites proves that out may be written into the buffer of in: the node that
+// writes it depends on all others that read in, and itself, if it does, reads
+// each element just before it writes that one.
+func overwrites(g *onnx.Graph, in, out string) bool {
+	writer := producer(g, out)
+	before := ancestors(g.Nodes, out)
+	for _, n := range readers(g.Nodes, in) {
+		switch {
+		case n == writer && !(elementwise[n.Op] && slices.Contains(n.Inputs, in)), n != writer && !before[n]:
+			return false
+		}
+	}
+	return writer != nil
+}
+
+// elementwise are the operators that compute each element from those at the
+// same place, of operands that are as large as the result.
+var elementwise = map[string]bool{"Add": true, "Sub": true, "Mul": true}
+
+// views are the operators whose output may be the buffer of their input, or may
+// be merged with the node that reads it.
+var views = map[string]bool{
+	"Cast": true, "Flatten": true, "Identity": true, "Reshape": true, "Squeeze": true, "Transpose": true, "Unsqueeze": true,
+}
+
+// readers are those of the nodes that read a value, or a view of it.
+func readers(nodes []*onnx.Node, value string) []*onnx.Node {
+	seen := map[string]bool{value: true}
+	var found []*onnx.Node
+	for _, n := range nodes {
+		if !slices.ContainsFunc(n.Inputs, func(in string) bool { return seen[in] }) {
+			continue
+		}
+		found = append(found, n)
+		if views[n.Op] {
+			seen[n.Outputs[0]] = true
+		}
+	}
+	return found
+}
+
+// ancestors are those of the nodes that a value depends on.
+func ancestors(nodes []*onnx.Node, value string) map[*onnx.Node]bool {
+	needed, found := map[string]bool{value: true}, map[*onnx.Node]bool{}
+	for _, n := range slices.Backward(nodes) {
+		if slices.ContainsFunc(n.Outputs, func(out string) bool { return needed[out] }) {
+			found[n] = true
+			for _, in := range n.Inputs {
+				needed[in] = true
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,139 @@
+package compile
+
+import (
+	"slices"
+	"testing"
+
+	"orchestrator/trainer/builtin"
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/optim"
+	"orchestrator/trainer/ort"
+)
+
+// A session that writes new values over the old ones makes the same bits as one
+// that writes them elsewhere.
+func TestOverwrittenStateHasTheSameBits(t *testing.T) {
+	r := newRuntime(t)
+	o := options(4)
+	for _, optimizer := range optim.Names() {
+		for name, c := range map[string]struct {
+			model *onnx.Graph
+			o     Options
+		}{"small": {small(), o}, "normalised": {normalised(), normalisedOptions(4)}, "clipped": {small(), withClip(o)}, "frozen below": {small(), withFrozen(o)}} {
+			t.Run(optimizer+"/"+name, func(t *testing.T) {
+				c.o.Optimizer, c.o.Hyper, c.o.Average = optimizer, hypers(), 0.9
+				for kind, to := range map[string]func(*onnx.Graph, Options) (*Program, error){"train": Train, "accumulate": Accumulate, "apply": Apply, "average": Average} {
+					p := must(to(c.model, c.o))(t)
+					for _, s := range p.State {
+						// Nesterov's step needs the old velocity after the new one.
+						if s.Updated && !s.InPlace && optimizer != "nesterov" {
+							t.Errorf("%s: %s is not written in place", kind, s.Name)
+						}
+					}
+					sameBits(t, r, c.model, p)
+				}
+			})
+		}
+	}
+}
+
+func withClip(o Options) Options {
+	o.ClipNorm = 0.05
+	return o
+}
+
+func withFrozen(o Options) Options {
+	o.Rates = map[string]Rates{"conv1_w": {}, "conv1_b": {}}
+	return o
+}
+
+// sameBits takes three steps in place and three with two sets of buffers.
+func sameBits(t *testing.T, r *ort.Runtime, model *onnx.Graph, p *Program) {
+	t.Helper()
+	apart := *p
+	g := *p.Graph
+	g.InPlace = nil
+	apart.Graph, apart.State = &g, slices.Clone(p.State)
+	for i := range apart.State {
+		apart.State[i].InPlace = false
+	}
+	a, b := machineOf(t, r, model, p), machineOf(t, r, model, &apart)
+	defer a.session.Close()
+	defer b.session.Close()
+	for range 3 {
+		a.step(t)
+		b.step(t)
+	}
+	for _, s := range p.State {
+		if !slices.Equal(a.in[s.Name].F32(), b.in[s.Name].F32()) {
+			t.Errorf("%s: %s differs", p.Graph.Name, s.Name)
+		}
+	}
+}
+
+// machineOf starts from values that differ from element to element.
+func machineOf(t *testing.T, r *ort.Runtime, model *onnx.Graph, p *Program) *machine {
+	t.Helper()
+	in := map[string]*onnx.Tensor{}
+	for i, v := range p.Graph.Inputs {
+		in[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		switch v.Type {
+		case onnx.Float:
+			fillHashed(in[v.Name], i, 0.5)
+			for k, x := range in[v.Name].F32() {
+				in[v.Name].F32()[k] = x*x + 0.01 // squares, variances and roots are positive
+			}
+		case onnx.Uint8:
+			for k := range in[v.Name].Data.([]uint8) {
+				in[v.Name].Data.([]uint8)[k] = uint8(37 * k)
+			}
+		}
+	}
+	for _, s := range p.State {
+		if w := model.Initializer(s.Param); w != nil && !s.Zero {
+			copy(in[s.Name].F32(), w.F32())
+		}
+	}
+	return newMachine(t, r, p, in)
+}
+
+// All of CaffeNet's state is: 488 MB less than two copies.
+func TestStateOfCaffeNetIsWrittenInPlace(t *testing.T) {
+	model, err := builtin.Model("caffenet", 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := must(Train(model, Options{Batch: 2, Channels: 3, Height: 227, Width: 227, Momentum: 0.9, Decay: 5e-4}))(t)
+	for _, s := range p.State {
+		if !s.InPlace {
+			t.Errorf("%s is written elsewhere", s.Name)
+		}
+	}
+}
+
+func TestWhatMayOverwrite(t *testing.T) {
+	node := func(op, out string, in ...string) *onnx.Node {
+		return &onnx.Node{Op: op, Name: out, Inputs: in, Outputs: []string{out}}
+	}
+	for name, c := range map[string]struct {
+		nodes []*onnx.Node
+		want  bool
+	}{
+		"the only reader, element by element":  {[]*onnx.Node{node("Sub", "w'", "w", "v")}, true},
+		"no reader":                            {[]*onnx.Node{node("Relu", "w'", "x")}, true},
+		"a product of matrices reads it":       {[]*onnx.Node{node("MatMul", "w'", "w", "w")}, false},
+		"an earlier reader that is waited for": {[]*onnx.Node{node("Relu", "y", "w"), node("Sub", "w'", "w", "y")}, true},
+		"an earlier reader that is not":        {[]*onnx.Node{node("Relu", "y", "w"), node("Sub", "w'", "w", "v")}, false},
+		"a later reader":                       {[]*onnx.Node{node("Sub", "w'", "w", "v"), node("Relu", "y", "w")}, false},
+		"a reader of a view that is not waited for": {
+			[]*onnx.Node{node("Reshape", "r", "w"), node("Relu", "y", "r"), node("Relu", "z", "r"), node("Sub", "w'", "w", "z")}, false},
+		"readers of a view that are": {
+			[]*onnx.Node{node("Transpose", "r", "w"), node("Relu", "y", "r"), node("Add", "z", "r", "y"), node("Sub", "w'", "w", "z")}, true},
+		"through a view of itself": {[]*onnx.Node{node("Transpose", "r", "w"), node("Sub", "w'", "v", "r")}, false},
+		"nobody writes":            {nil, false},
+	} {
+		if got := overwrites(&onnx.Graph{Nodes: c.nodes}, "w", "w'"); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
