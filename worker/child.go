@@ -155,16 +155,21 @@ func permanent(err error) bool {
 
 // run does the job and reports its result.
 func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
-	spec, job, close, err := j.prepare(ctx, stop)
+	spec, job, in, err := j.prepare(ctx, stop)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer in.close()
 	rt, err := ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rt.Close() }()
+	closeFeatures, err := j.openFeatures(ctx, spec, &job, in, trainer.RuntimeOf(rt), stop)
+	if err != nil {
+		return err
+	}
+	defer closeFeatures()
 	began := time.Now()
 	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), j.checkpoints(ctx, spec), stop, j.reporter(spec))
 	if err != nil {
@@ -180,7 +185,7 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 
 // prepare fetches and opens everything that the training needs. The daemon
 // hears that the process is alive meanwhile, as this may take long.
-func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec plan.Spec, job trainer.Job, close func(), err error) {
+func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec plan.Spec, job trainer.Job, in inputs, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	quiet := j.whilePreparing(stop, cancel)
@@ -197,17 +202,16 @@ func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec pl
 		return artifacts.GetJSON(ctx, j.Store, plan.SpecKey(j.order.Job), &spec)
 	})
 	if err != nil {
-		return spec, job, nil, interrupted(err)
+		return spec, job, in, interrupted(err)
 	}
-	in, err := j.openInputs(ctx, spec)
-	if err != nil {
-		return spec, job, nil, interrupted(err)
+	if in, err = j.openInputs(ctx, spec); err != nil {
+		return spec, job, in, interrupted(err)
 	}
 	if job, err = trainerJob(spec, in.base, in.data); err != nil {
 		in.close()
-		return spec, job, nil, err
+		return spec, job, in, err
 	}
-	return spec, job, in.close, nil
+	return spec, job, in, nil
 }
 
 // whilePreparing sends signs of life, and cancels when the job is to stop.

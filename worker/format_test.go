@@ -17,7 +17,7 @@ func documented(t *testing.T) map[string]*regexp.Regexp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := strings.NewReplacer("DIGEST", "[0-9a-f]{64}", "SWEEP", "[^/]+", "JOB", "[^/]+", "NAME", "[^/]+",
+	words := strings.NewReplacer("DIGEST", "[0-9a-f]{64}", "PASS", "[0-9a-f]{64}", "SWEEP", "[^/]+", "JOB", "[^/]+", "NAME", "[^/]+",
 		"E-S-N", "[0-9]{6}-[0-9]{8}-[0-9]{4}", "/N.json", "/[0-9]{6}\\.json", ".", "\\.")
 	keys := map[string]*regexp.Regexp{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
@@ -30,6 +30,7 @@ func documented(t *testing.T) map[string]*regexp.Regexp {
 func TestFormatIsDocumented(t *testing.T) {
 	rows := documented(t)
 	s := newStudy(t, t.TempDir())
+	s.freeze()
 	s.do(s.daemon("", nil), Completed)
 	if err := artifacts.PutJSON(t.Context(), s.store, plan.FailureKey("another"), plan.Failure{}); err != nil {
 		t.Fatal(err)

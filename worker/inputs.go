@@ -16,9 +16,10 @@ import (
 
 // inputs are a job's base model and pictures.
 type inputs struct {
-	base  *onnx.Graph
-	data  trainer.Data
-	close func()
+	base     *onnx.Graph
+	data     trainer.Data
+	pictures int // in data
+	close    func()
 }
 
 // openInputs brings what the job needs into the machine's cache, under names
@@ -41,7 +42,7 @@ func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, er
 	if err != nil {
 		return inputs{}, fmt.Errorf("data set %s: %w", spec.Pack.Name, err)
 	}
-	return inputs{base: base, data: pixels, close: func() { _ = pixels.Close() }}, nil // only memory is given back
+	return inputs{base: base, data: pixels, pictures: pixels.Len(), close: func() { _ = pixels.Close() }}, nil // only memory is given back
 }
 
 // fetch returns where the object is in the cache.

@@ -96,9 +96,17 @@ type suicidal struct {
 func die() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
 
 func (s *suicidal) Put(ctx context.Context, key string, r io.Reader, size int64) error {
+	return s.write(ctx, key, r, size, s.Store.Put)
+}
+
+func (s *suicidal) Create(ctx context.Context, key string, r io.Reader, size int64) error {
+	return s.write(ctx, key, r, size, s.Store.Create)
+}
+
+func (s *suicidal) write(ctx context.Context, key string, r io.Reader, size int64, write func(context.Context, string, io.Reader, int64) error) error {
 	s.left--
 	if s.left != 0 {
-		return s.Store.Put(ctx, key, r, size)
+		return write(ctx, key, r, size)
 	}
 	switch s.phase {
 	case "before":
@@ -106,7 +114,7 @@ func (s *suicidal) Put(ctx context.Context, key string, r io.Reader, size int64)
 	case "in":
 		r = io.MultiReader(io.LimitReader(r, size/2), deadly{})
 	}
-	err := s.Store.Put(ctx, key, r, size)
+	err := write(ctx, key, r, size)
 	switch s.phase {
 	case "after":
 		die()

@@ -12,6 +12,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/worker"
 )
 
 // addSetFlag lets any value of the sweep file be replaced for one call.
@@ -49,6 +50,9 @@ type planSummary struct {
 	Cached   int           `json:"cached"` // jobs with an outcome in the store
 	Epochs   int           `json:"epochs"` // still to be trained, over all jobs
 	Steps    int           `json:"steps"`  // likewise
+	// Features are computed once, of the parts of the networks that no training
+	// changes.
+	Features []featureSummary `json:"features,omitempty"`
 	// Majority is the accuracy of always answering the most frequent class of
 	// a fold's test pictures' training set, as mean over folds.
 	Majority float64 `json:"majority_accuracy"`
@@ -58,6 +62,13 @@ type foldSummary struct {
 	Name  string `json:"name"`
 	Train int    `json:"train"`
 	Test  int    `json:"test"`
+}
+
+// featureSummary is a frozen part and the trials that have it.
+type featureSummary struct {
+	worker.FrozenPart
+	Model  string `json:"model"`
+	Trials []int  `json:"trials"`
 }
 
 func runPlan(ctx context.Context, a *app, file string, set []string) error {
@@ -100,7 +111,7 @@ func (a *app) cachedJobs(ctx context.Context, p *plan.Plan) (map[string]bool, er
 func summarizePlan(p *prepared, done map[string]bool) planSummary {
 	s := planSummary{
 		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
-		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan),
+		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan), Features: p.features,
 	}
 	for _, f := range p.plan.Folds {
 		s.Folds = append(s.Folds, foldSummary{f.Name, len(f.Train), len(f.Test)})
@@ -149,6 +160,10 @@ func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
 		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
 	fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
+	for _, f := range s.Features {
+		fmt.Fprintf(w, "  %s is frozen up to %s: its features of all pictures (%s) are computed once, for %s\n",
+			f.Model, strings.Join(f.UpTo, ", "), bytesText(f.Bytes), trialsText(f.Trials, len(s.Trials)))
+	}
 	fmt.Fprintf(w, "  always answering the most frequent class: accuracy %.4f\n\n", s.Majority)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "TRIAL\tPARAMETERS\n")
@@ -160,6 +175,34 @@ func printPlan(w io.Writer, s planSummary) error {
 		fmt.Fprintf(t, "%s\t%d\t%d\n", f.Name, f.Train, f.Test)
 	}
 	return t.Flush()
+}
+
+// trialsText names some of n trials.
+func trialsText(trials []int, n int) string {
+	if len(trials) == n {
+		return "all trials"
+	}
+	names := make([]string, len(trials))
+	for i, t := range trials {
+		names[i] = fmt.Sprint(t)
+	}
+	if len(names) == 1 {
+		return "trial " + names[0]
+	}
+	return "trials " + strings.Join(names, ", ")
+}
+
+// bytesText is a size as people write it.
+func bytesText(n int64) string {
+	units := []string{"bytes", "kB", "MB", "GB"}
+	x, unit := float64(n), 0
+	for x >= 1000 && unit < len(units)-1 {
+		x, unit = x/1000, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", x, units[unit])
 }
 
 // counted is a number with its noun: 1 trial, 2 trials.

@@ -24,9 +24,10 @@ import (
 // prepared is a sweep file that has been checked against its data and its
 // networks, and is ready to be submitted.
 type prepared struct {
-	plan    *plan.Plan
-	index   *dataset.Index
-	uploads []scheduler.Upload
+	plan     *plan.Plan
+	index    *dataset.Index
+	uploads  []scheduler.Upload
+	features []featureSummary
 }
 
 // prepare does all that can go wrong before anything is queued: it parses and
@@ -71,7 +72,11 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err != nil {
 		return nil, err
 	}
-	return p, checkTrials(p.plan, models)
+	if err := checkTrials(p.plan, models); err != nil {
+		return nil, err
+	}
+	p.features, err = frozenParts(p.plan, models)
+	return p, err
 }
 
 func parseSweep(file string, set []string) (*plan.Sweep, error) {
@@ -164,6 +169,31 @@ func baseModel(name, path string, classes int, seed int64) ([]byte, error) {
 		return nil, fmt.Errorf("model.base: %w", err)
 	}
 	return data, nil
+}
+
+// frozenParts are the parts of the trials' networks that are computed beforehand.
+func frozenParts(p *plan.Plan, models map[string]*onnx.Graph) ([]featureSummary, error) {
+	var all []featureSummary
+	at := map[string]int{} // in all, by what is the same for several trials; -1: none
+	for _, t := range p.Trials {
+		key := fmt.Sprintf("%s %+v %+v %+v %s", t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
+		i, known := at[key]
+		if !known {
+			part, err := worker.FindFrozenPart(models[t.Config.Model.Base], t.Config, p.Data.Classes, len(p.Data.Labels))
+			if err != nil {
+				return nil, fmt.Errorf("trial %d, model %s: %w", t.Number, t.Config.Model.Base, err)
+			}
+			if i = -1; part != nil {
+				i = len(all)
+				all = append(all, featureSummary{FrozenPart: *part, Model: t.Config.Model.Base})
+			}
+			at[key] = i
+		}
+		if i >= 0 {
+			all[i].Trials = append(all[i].Trials, t.Number)
+		}
+	}
+	return all, nil
 }
 
 // checkTrials compiles what the trials will train, so that a wrong layer name

@@ -101,7 +101,7 @@ func printStatus(a *app, r *plan.Results) error {
 	fmt.Fprintf(t, "TRIAL\tFOLD\tSTATE\tATTEMPTS\tEPOCH\tDETAIL\n")
 	eachFold(r, func(trial plan.TrialResult, f plan.FoldResult) {
 		epoch := fmt.Sprint(f.Epochs)
-		if f.Progress != nil {
+		if f.Progress != nil && f.Progress.Stage == "" {
 			epoch = fmt.Sprintf("%d/%d", f.Progress.Epoch, f.Progress.Epochs)
 		}
 		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%s\t%s\n", trial.Trial, foldName(f), f.State, f.Attempts, epoch, statusDetail(r.Metric.Name, f))
@@ -119,6 +119,8 @@ func statusDetail(metric string, f plan.FoldResult) string {
 			text += ", in the store already"
 		}
 		return text
+	case f.Progress != nil && f.Progress.Stage != "":
+		return stageText(*f.Progress)
 	case f.Progress != nil:
 		text := fmt.Sprintf("loss %.4f on %s %s", f.Progress.Loss, f.Progress.Host, f.Progress.Device)
 		if f.Progress.ETA > 0 {
@@ -127,4 +129,9 @@ func statusDetail(metric string, f plan.FoldResult) string {
 		return text
 	}
 	return ""
+}
+
+// stageText says what a job does before it trains.
+func stageText(p plan.Progress) string {
+	return fmt.Sprintf("%s: %d of %d pictures on %s %s", p.Stage, p.Step, p.Steps, p.Host, p.Device)
 }

@@ -50,6 +50,9 @@ func (l *lines) close() {}
 func foldText(metric string, f plan.FoldResult) string {
 	switch f.State {
 	case plan.Running:
+		if f.Progress != nil && f.Progress.Stage != "" {
+			return fmt.Sprintf("%s on %s", f.Progress.Stage, f.Progress.Host)
+		}
 		if f.Progress == nil || f.Progress.Epochs == 0 {
 			return "running"
 		}
@@ -151,11 +154,15 @@ func (b *bars) job(t plan.TrialResult, f plan.FoldResult) {
 		b.jobs[f.Job] = j
 	}
 	j.last.Store(f.Progress)
+	j.bar.SetTotal(int64(f.Progress.Steps), false) // it changes when the training begins
 	j.bar.SetCurrent(min(int64(f.Progress.Step), int64(f.Progress.Steps)-1))
 }
 
 func (j *jobBar) text() string {
 	p := j.last.Load()
+	if p.Stage != "" {
+		return p.Stage
+	}
 	text := fmt.Sprintf("epoch %d/%d  loss %.4f", p.Epoch, p.Epochs, p.Loss)
 	if p.ETA > 0 {
 		text += "  " + (time.Duration(p.ETA) * time.Second).String() + " left"

@@ -147,7 +147,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			{Freeze: "conv[12]"},
 		}},
 		Preprocessing: Preprocessing{
-			Resize: Size{256, 320}, Crop: 227, Mirror: true, Channels: "bgr",
+			Resize: Size{256, 320}, Crop: 227, CenterCrop: true, Mirror: true, Channels: "bgr",
 			Mean: []float64{104, 117, 123}, Std: []float64{1, 2, 3}, Scale: 0.5,
 		},
 		Training: Training{
@@ -156,7 +156,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Policy:    Policy{Policy: "multistep", Epochs: []int{5, 7}, Gamma: 0.5, WarmUp: 1},
 			LRMult:    Factors{{"z*", 10, 10}, {"a*", 0, 0}, {"fc8", 10, 20}},
 			DecayMult: Factors{{"*bias", 1, 0}},
-			Epochs:    65, BatchSize: 256, MicroBatchSize: 32, Seed: 7, Deterministic: false, Threads: 4,
+			Epochs:    65, BatchSize: 256, MicroBatchSize: 32, CacheFeatures: "off", Seed: 7, Deterministic: false, Threads: 4,
 		},
 		Evaluation: Evaluation{Metrics: []string{"accuracy", "loss", "f1", "auc"}, BatchSize: 64},
 	}

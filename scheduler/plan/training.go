@@ -30,6 +30,7 @@ func (c *checker) training(t Training) {
 	if c.set("training.micro_batch_size") && (t.MicroBatchSize < 1 || t.MicroBatchSize > t.BatchSize || t.BatchSize%t.MicroBatchSize != 0) {
 		c.bad("training.micro_batch_size", fmt.Sprintf("must divide training.batch_size (%d), but is %d", t.BatchSize, t.MicroBatchSize), "")
 	}
+	c.word("training.cache_features", string(t.CacheFeatures), cacheFeatures, nil)
 	c.count("training.threads", t.Threads, 1, 256)
 }
 

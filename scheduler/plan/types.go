@@ -95,43 +95,54 @@ type Init struct {
 
 // Preprocessing is Caffe's: resize, crop, channel order, (x - mean) * scale / std.
 type Preprocessing struct {
-	Resize   Size      `yaml:"resize" json:"resize"`                 // [height, width]; one number: the shorter side, then a centre square
-	Crop     int       `yaml:"crop,omitempty" json:"crop,omitempty"` // square, random in training and central in evaluation; 0: none
-	Mirror   bool      `yaml:"mirror" json:"mirror"`                 // flip left-right half of the time in training
-	Channels string    `yaml:"channels" json:"channels"`             // rgb | bgr | grey
-	Mean     []float64 `yaml:"mean,omitempty" json:"mean,omitempty"` // per channel, in the order of Channels, 0..255
-	Std      []float64 `yaml:"std,omitempty" json:"std,omitempty"`   // per channel, 0..255
-	Scale    float64   `yaml:"scale" json:"scale"`
+	Resize Size `yaml:"resize" json:"resize"`                 // [height, width]; one number: the shorter side, then a centre square
+	Crop   int  `yaml:"crop,omitempty" json:"crop,omitempty"` // square, random in training and central in evaluation; 0: none
+	// CenterCrop has training see the central crop, as evaluation does.
+	CenterCrop bool      `yaml:"center_crop" json:"center_crop,omitempty"`
+	Mirror     bool      `yaml:"mirror" json:"mirror"`                 // flip left-right half of the time in training
+	Channels   string    `yaml:"channels" json:"channels"`             // rgb | bgr | grey
+	Mean       []float64 `yaml:"mean,omitempty" json:"mean,omitempty"` // per channel, in the order of Channels, 0..255
+	Std        []float64 `yaml:"std,omitempty" json:"std,omitempty"`   // per channel, 0..255
+	Scale      float64   `yaml:"scale" json:"scale"`
 }
 
 // Training is the optimisation.
 type Training struct {
-	Loss           string       `yaml:"loss" json:"loss"`                                           // one of losses
-	LabelSmoothing float64      `yaml:"label_smoothing,omitempty" json:"label_smoothing,omitempty"` // of softmax
-	FocalGamma     float64      `yaml:"focal_gamma,omitempty" json:"focal_gamma,omitempty"`         // of focal
-	ClassWeights   ClassWeights `yaml:"class_weights,omitempty" json:"class_weights,omitzero"`
-	Optimizer      string       `yaml:"optimizer" json:"optimizer"` // one of optimizers
-	LearningRate   float64      `yaml:"learning_rate" json:"learning_rate"`
-	Momentum       float64      `yaml:"momentum" json:"momentum"`
-	Betas          []float64    `yaml:"betas,omitempty" json:"betas,omitempty"`         // of adam, adamw
-	RMSDecay       float64      `yaml:"rms_decay,omitempty" json:"rms_decay,omitempty"` // of rmsprop
-	Epsilon        float64      `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`     // of adam, adamw, rmsprop
-	Trust          float64      `yaml:"trust_coefficient,omitempty" json:"trust_coefficient,omitempty"`
-	WeightDecay    float64      `yaml:"weight_decay" json:"weight_decay"`
-	DecoupledDecay bool         `yaml:"decoupled_weight_decay,omitempty" json:"decoupled_weight_decay,omitempty"`
-	ClipNorm       float64      `yaml:"clip_norm,omitempty" json:"clip_norm,omitempty"`   // 0: any norm
-	ClipValue      float64      `yaml:"clip_value,omitempty" json:"clip_value,omitempty"` // 0: any value
-	EMADecay       float64      `yaml:"ema_decay,omitempty" json:"ema_decay,omitempty"`   // 0: no average
-	Policy         Policy       `yaml:"lr_policy" json:"lr_policy"`
-	LRMult         Factors      `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
-	DecayMult      Factors      `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
-	Epochs         int          `yaml:"epochs" json:"epochs"`
-	BatchSize      int          `yaml:"batch_size" json:"batch_size"`
-	MicroBatchSize int          `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
-	Seed           int64        `yaml:"seed" json:"seed"`
-	Deterministic  bool         `yaml:"deterministic" json:"deterministic"`
-	Threads        int          `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
+	Loss           string        `yaml:"loss" json:"loss"`                                           // one of losses
+	LabelSmoothing float64       `yaml:"label_smoothing,omitempty" json:"label_smoothing,omitempty"` // of softmax
+	FocalGamma     float64       `yaml:"focal_gamma,omitempty" json:"focal_gamma,omitempty"`         // of focal
+	ClassWeights   ClassWeights  `yaml:"class_weights,omitempty" json:"class_weights,omitzero"`
+	Optimizer      string        `yaml:"optimizer" json:"optimizer"` // one of optimizers
+	LearningRate   float64       `yaml:"learning_rate" json:"learning_rate"`
+	Momentum       float64       `yaml:"momentum" json:"momentum"`
+	Betas          []float64     `yaml:"betas,omitempty" json:"betas,omitempty"`         // of adam, adamw
+	RMSDecay       float64       `yaml:"rms_decay,omitempty" json:"rms_decay,omitempty"` // of rmsprop
+	Epsilon        float64       `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`     // of adam, adamw, rmsprop
+	Trust          float64       `yaml:"trust_coefficient,omitempty" json:"trust_coefficient,omitempty"`
+	WeightDecay    float64       `yaml:"weight_decay" json:"weight_decay"`
+	DecoupledDecay bool          `yaml:"decoupled_weight_decay,omitempty" json:"decoupled_weight_decay,omitempty"`
+	ClipNorm       float64       `yaml:"clip_norm,omitempty" json:"clip_norm,omitempty"`   // 0: any norm
+	ClipValue      float64       `yaml:"clip_value,omitempty" json:"clip_value,omitempty"` // 0: any value
+	EMADecay       float64       `yaml:"ema_decay,omitempty" json:"ema_decay,omitempty"`   // 0: no average
+	Policy         Policy        `yaml:"lr_policy" json:"lr_policy"`
+	LRMult         Factors       `yaml:"lr_mult,omitempty" json:"lr_mult,omitempty"`       // written as a mapping; later entries win
+	DecayMult      Factors       `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
+	Epochs         int           `yaml:"epochs" json:"epochs"`
+	BatchSize      int           `yaml:"batch_size" json:"batch_size"`
+	MicroBatchSize int           `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
+	CacheFeatures  CacheFeatures `yaml:"cache_features" json:"cache_features,omitzero"`
+	Seed           int64         `yaml:"seed" json:"seed"`
+	Deterministic  bool          `yaml:"deterministic" json:"deterministic"`
+	Threads        int           `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
 }
+
+// CacheFeatures says whether what a frozen part of the network answers to the
+// pictures is computed once for all jobs: auto, where nothing varies what it
+// sees, or off. What JSON does not name is auto.
+type CacheFeatures string
+
+// IsZero is of auto, so that the identity of a job has no trace of it.
+func (c CacheFeatures) IsZero() bool { return c == "" || c == "auto" }
 
 // ClassWeights are factors of the loss of each class's pictures: in the file
 // either the word balanced, or a mapping from classes to factors, 1 where a class

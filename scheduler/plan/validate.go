@@ -24,6 +24,7 @@ var (
 	onBad           = []string{"error", "skip"}
 	policies        = []string{"fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine", "plateau"}
 	laterPolicies   = []string{"one_cycle"}
+	cacheFeatures   = []string{"auto", "off"}
 )
 
 // policyKeys are the keys that each policy needs and may have.
@@ -247,6 +248,9 @@ func (c *checker) preprocessing(p Preprocessing) {
 	}
 	if p.Crop < 0 || p.Crop > shortest {
 		c.bad("preprocessing.crop", fmt.Sprintf("must be from 0 (none) to the %d pixels that preprocessing.resize leaves, but is %d", shortest, p.Crop), "")
+	}
+	if p.CenterCrop && p.Crop == 0 {
+		c.bad("preprocessing.center_crop", "has no effect: preprocessing.crop is 0, and the network sees the whole picture", "set preprocessing.crop or remove it")
 	}
 	c.word("preprocessing.channels", p.Channels, channels, nil)
 	planes := 3

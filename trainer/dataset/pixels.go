@@ -190,6 +190,9 @@ func (p *Pixels) Close() error {
 	return unix.Munmap(data)
 }
 
+// Len is the number of pictures.
+func (p *Pixels) Len() int { return len(p.index.Samples) }
+
 // Label is the class of a sample.
 func (p *Pixels) Label(sample int) int { return p.index.Samples[sample].Label }
 
