@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -176,7 +177,10 @@ func frozenParts(p *plan.Plan, models map[string]*onnx.Graph) ([]featureSummary,
 	var all []featureSummary
 	at := map[string]int{} // in all, by what is the same for several trials; -1: none
 	for _, t := range p.Trials {
-		key := fmt.Sprintf("%s %+v %+v %+v %s", t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
+		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
+		if err != nil {
+			return nil, err
+		}
 		i, known := at[key]
 		if !known {
 			part, err := worker.FindFrozenPart(models[t.Config.Model.Base], t.Config, p.Data.Classes, len(p.Data.Labels))
@@ -196,12 +200,22 @@ func frozenParts(p *plan.Plan, models map[string]*onnx.Graph) ([]featureSummary,
 	return all, nil
 }
 
+// sameAs is a text that is the same for the same settings, what they point to
+// included.
+func sameAs(settings ...any) (string, error) {
+	text, err := json.Marshal(settings)
+	return string(text), err
+}
+
 // checkTrials compiles what the trials will train, so that a wrong layer name
 // or an operator without a gradient is found before anything is queued.
 func checkTrials(p *plan.Plan, models map[string]*onnx.Graph) error {
 	seen := map[string]bool{}
 	for _, t := range p.Trials {
-		key := fmt.Sprintf("%s %+v %+v", t.Base.Digest, t.Config.Model.Surgery, t.Config.Training)
+		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training)
+		if err != nil {
+			return err
+		}
 		if seen[key] {
 			continue
 		}
