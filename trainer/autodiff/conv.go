@@ -132,45 +132,68 @@ func (e *edge) groupProduct(dy, x onnx.Value, group int) onnx.Value {
 	return e.Reshape(product, o, c/group)
 }
 
-// flatShiftGradient is for stride 1. X, padded, and dY, padded behind with zeros
-// to the same spatial size, become matrices [C, L] and [O, L] with all pictures
-// in one row. Kernel tap (i, j) then reads X shifted by i·width + j columns, so
-// that im2col is a few slices of long rows and the gradient one product, with
-// no sum over the mini-batch left to do. The zeros of dY cancel what a shift
-// drags in from the neighbouring row or picture.
+// flatShiftGradient is for stride 1. With the channels first, X and dY become
+// matrices [C, L] and [O, L] that have all pictures in one row, each line of a
+// picture followed by so many zeros that a kernel which leaves it reads those and
+// not the next line; the zeros behind one line serve the next as well. Kernel tap
+// (i, j) then reads X shifted by i·pitch + j columns: a slice of long rows, and
+// the gradient is one product per tap, with no sum over the mini-batch left to do
+// and no copy that holds every element as often as the kernel has taps.
 func (e *edge) flatShiftGradient(x, dy onnx.Value, w window, shape []int) onnx.Value {
-	padded := e.padSpatial(x, w.before, w.after)
-	if e.Err() != nil {
-		return onnx.Value{}
-	}
-	spatial := padded.Shape[2:]
-	rest := make([]int, len(spatial))
-	for i := range rest {
-		rest[i] = spatial[i] - dy.Shape[2+i]
-	}
-	dy = e.padSpatial(dy, filled(len(spatial), 0), rest)
-	g, o, c := w.group, dy.Shape[1], x.Shape[1]
-	length := padded.Size() / c
-	shifts := w.shifts(spatial)
-	span := length - shifts[len(shifts)-1]
-	rows := e.Reshape(e.channelsFirst(padded, length), g, c/g, length)
-	dyRows := e.Op("Slice", nil, e.channelsFirst(dy, length), e.Ints(0), e.Ints(span), e.Ints(1))
+	n, c, o, g := x.Shape[0], x.Shape[1], dy.Shape[1], w.group
+	pitch := w.pitch(x.Shape[2:], dy.Shape[2:])
+	area := onnx.NumElements(pitch)
+	length := n * area
+	// A picture of zeros in front and one behind, for taps that leave the first and the last.
+	rows := e.Reshape(e.channelRows(x, pitch, 1), g, c/g, length+2*area)
+	dyRows := e.channelRows(dy, pitch, 0)
+	first := area - offset(pitch, w.before)
 	var products []onnx.Value
-	for _, s := range shifts {
-		tap := e.Op("Slice", nil, rows, e.Ints(s), e.Ints(s+span), e.Ints(2)) // [g, C/g, span]
-		products = append(products, e.groupProduct(dyRows, e.Reshape(tap, c, span), g))
+	for _, shift := range w.shifts(pitch) {
+		tap := e.Op("Slice", nil, rows, e.Ints(first+shift), e.Ints(first+shift+length), e.Ints(2)) // [g, C/g, L]
+		products = append(products, e.groupProduct(dyRows, e.Reshape(tap, c, length), g))
 	}
 	dw := e.Op("Concat", onnx.Attrs{"axis": int64(1)}, products...) // [O, taps·C/g]
-	return e.Reshape(e.Transpose(e.Reshape(dw, o, len(shifts), c/g), 0, 2, 1), shape...)
+	return e.Reshape(e.Transpose(e.Reshape(dw, o, len(products), c/g), 0, 2, 1), shape...)
 }
 
-// padSpatial adds zeros before and after the spatial dimensions.
-func (e *edge) padSpatial(v onnx.Value, before, after []int) onnx.Value {
-	if e.Err() != nil || allAre(before, 0) && allAre(after, 0) {
+// pitch is, per dimension, the distance of lines that keeps the taps of one line
+// from reading the next, of an input and an output of the given sizes.
+func (w window) pitch(in, out []int) []int {
+	pitch := make([]int, len(in))
+	for i := range pitch {
+		pitch[i] = max(in[i]+max(w.before[i], w.after[i]), out[i])
+	}
+	return pitch
+}
+
+// channelRows is v [N, C, ...], its spatial dimensions filled up with zeros to
+// pitch, as rows [C, (N+2·extra)·...] with so many extra pictures of zeros at both
+// ends.
+func (e *edge) channelRows(v onnx.Value, pitch []int, extra int) onnx.Value {
+	v = e.Transpose(v, append([]int{1, 0}, upTo(2, v.Rank())...)...)
+	if e.Err() != nil {
 		return v
 	}
-	pads := concat([]int{0, 0}, before, []int{0, 0}, after)
-	return e.Op("Pad", onnx.Attrs{"mode": "constant"}, v, e.Ints(pads...), e.Zero())
+	before, after := filled(v.Rank(), 0), filled(v.Rank(), 0)
+	before[1], after[1] = extra, extra
+	for i, p := range pitch {
+		after[2+i] = p - v.Shape[2+i]
+	}
+	if !allAre(after, 0) {
+		v = e.Op("Pad", onnx.Attrs{"mode": "constant"}, v, e.Ints(concat(before, after)...), e.Zero())
+	}
+	return e.Reshape(v, v.Shape[0], v.Size()/v.Shape[0])
+}
+
+// offset is how far an element of a row-major array of the given dimensions is
+// from the first.
+func offset(dims, at []int) int {
+	d := 0
+	for i, n := range dims {
+		d = d*n + at[i]
+	}
+	return d
 }
 
 // shifts are the distances in a row-major array of the given dimensions between
