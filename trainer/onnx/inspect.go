@@ -1,5 +1,7 @@
 package onnx
 
+import "slices"
+
 // Report describes a network for people and scripts.
 type Report struct {
 	Parameters int           `json:"parameters"` // numbers that training may change
@@ -16,7 +18,8 @@ type ReportValue struct {
 }
 
 // Layer is one node, under the name that surgery and lr_mult know it by. FLOPs
-// count a multiply-add as two, for one picture.
+// count a multiply-add as two, for one picture. Parameters that several nodes
+// read count at the first, so that the layers' add up to the network's.
 type Layer struct {
 	Name       string `json:"name"`
 	Op         string `json:"op"`
@@ -27,19 +30,8 @@ type Layer struct {
 
 // Inspect lists the layers of a template graph, with shapes for one picture.
 func Inspect(g *Graph) (Report, error) {
-	b := NewBuilder("inspect")
-	bind := map[string]Value{}
-	for _, in := range g.Inputs {
-		shape := append([]int{}, in.Shape...)
-		for i, d := range shape {
-			if d == Batch {
-				shape[i] = 1
-			}
-		}
-		bind[in.Name] = b.Input(in.Name, in.Type, shape...)
-	}
-	b.Replay(g, bind)
-	if err := b.Err(); err != nil {
+	b, err := shapesOf(g)
+	if err != nil {
 		return Report{}, err
 	}
 	r := Report{Inputs: reportValues(g.Inputs), Outputs: reportValues(g.Outputs), Layers: []Layer{}}
@@ -54,11 +46,30 @@ func Inspect(g *Graph) (Report, error) {
 		l := Layer{Name: n.Name, Op: n.Op, Output: b.Named(n.Outputs[0]).Shape}
 		for _, in := range n.Inputs {
 			l.Parameters += sizes[in]
+			delete(sizes, in) // shared parameters count where they are read first
 		}
 		l.FLOPs = flops(n, b)
 		r.Layers = append(r.Layers, l)
 	}
 	return r, nil
+}
+
+// shapesOf writes a graph into a Builder, which then knows every value's shape;
+// an open batch is one picture.
+func shapesOf(g *Graph) (*Builder, error) {
+	b := NewBuilder("inspect")
+	bind := map[string]Value{}
+	for _, in := range g.Inputs {
+		shape := slices.Clone(in.Shape)
+		for i, d := range shape {
+			if d == Batch {
+				shape[i] = 1
+			}
+		}
+		bind[in.Name] = b.Input(in.Name, in.Type, shape...)
+	}
+	b.Replay(g, bind)
+	return b, b.Err()
 }
 
 func reportValues(values []Value) []ReportValue {
@@ -67,44 +78,4 @@ func reportValues(values []Value) []ReportValue {
 		out[i] = ReportValue{v.Name, v.Type.String(), v.Shape}
 	}
 	return out
-}
-
-// flops counts the arithmetic of a node: exactly for convolutions and matrix
-// products, one per window element for pools, one per output element otherwise,
-// and none for moving data.
-func flops(n *Node, b *Builder) int64 {
-	out := int64(b.Named(n.Outputs[0]).Size())
-	switch n.Op {
-	case "Conv":
-		w := b.Named(n.Inputs[1]).Shape
-		return 2*out*int64(NumElements(w[1:])) + biasFlops(n, out)
-	case "ConvTranspose":
-		x, w := b.Named(n.Inputs[0]), b.Named(n.Inputs[1]).Shape
-		return 2*int64(x.Size())*int64(NumElements(w[1:])) + biasFlops(n, out)
-	case "Gemm":
-		a := b.Named(n.Inputs[0]).Shape
-		inner := a[1]
-		if n.Int("transA", 0) != 0 {
-			inner = a[0]
-		}
-		return 2*out*int64(inner) + biasFlops(n, out)
-	case "MatMul":
-		a := b.Named(n.Inputs[0]).Shape
-		return 2 * out * int64(a[len(a)-1])
-	case "MaxPool", "AveragePool":
-		return out * int64(NumElements(n.Ints("kernel_shape")))
-	case "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum", "ReduceMax":
-		return int64(b.Named(n.Inputs[0]).Size())
-	case "Reshape", "Flatten", "Transpose", "Concat", "Split", "Slice", "Identity", "Dropout", "Squeeze", "Unsqueeze",
-		"Expand", "Gather", "Pad", "Cast", "Shape", "Constant", "Tile":
-		return 0
-	}
-	return out
-}
-
-func biasFlops(n *Node, out int64) int64 {
-	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
-		return out
-	}
-	return 0
 }
