@@ -36,21 +36,16 @@ func openProgram(rt Runtime, p *compile.Program) (*program, error) {
 // written beside their old values.
 func (p *program) run(f feed, st *state) error {
 	for i, v := range p.Graph.Inputs {
-		p.inputs[i] = f[v.Name]
-		if s := st.named[v.Name]; s != nil {
-			p.inputs[i] = s.now
+		if p.inputs[i] = f[v.Name]; p.inputs[i] == nil {
+			p.inputs[i] = st.old(v)
 		}
 		if p.inputs[i] == nil {
 			return fmt.Errorf("nothing to feed to input %q", v.Name)
 		}
 	}
 	for i, v := range p.Graph.Outputs {
-		p.outputs[i] = f[v.Name]
-		if s := st.named[stateOutput(v.Name)]; s != nil {
-			p.outputs[i] = s.next
-			if p.inPlace(v.Name) {
-				p.outputs[i] = s.now
-			}
+		if p.outputs[i] = f[v.Name]; p.outputs[i] == nil {
+			p.outputs[i] = st.new(v, p.Graph.InPlace[v.Name] != nil)
 		}
 		if p.outputs[i] == nil {
 			return fmt.Errorf("nowhere to put output %q", v.Name)
@@ -59,16 +54,13 @@ func (p *program) run(f feed, st *state) error {
 	if err := p.session.Run(p.inputs, p.outputs); err != nil {
 		return err
 	}
-	for _, v := range p.Graph.Outputs {
-		if s := st.named[stateOutput(v.Name)]; s != nil && !p.inPlace(v.Name) {
-			s.now, s.next = s.next, s.now
+	for _, s := range p.State {
+		if kept := st.named[s.Name]; s.Updated && !s.InPlace {
+			kept.now, kept.next = kept.next, kept.now
 		}
 	}
 	return nil
 }
-
-// inPlace tells whether an output is written over the old value.
-func (p *program) inPlace(output string) bool { return p.Graph.InPlace[output] != "" }
 
 // close frees the session; a nil program has none.
 func (p *program) close() {

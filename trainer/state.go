@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"orchestrator/trainer/compile"
@@ -61,6 +62,7 @@ func (st *state) add(model *onnx.Graph, s compile.Slot) error {
 			old.now = cloneTensor(old.now)
 		}
 	}
+	old.Rows = max(old.Rows, s.Rows) // programs that do not update it take it whole
 	if s.Updated && !s.InPlace && old.next == nil {
 		old.next = onnx.NewTensor(onnx.Float, s.Shape...)
 	}
@@ -142,11 +144,52 @@ func (st *state) restore(tensors []*onnx.Tensor) error {
 	return nil
 }
 
-// stateOutput is the slot name behind the name of an output, or "".
-func stateOutput(output string) string {
-	name, ok := strings.CutSuffix(output, "'")
-	if !ok {
-		return ""
+// old is the tensor for an input that is a slot or a block of one, else nil.
+func (st *state) old(v onnx.Value) *onnx.Tensor {
+	s, block := st.find(v.Name)
+	if s == nil {
+		return nil
 	}
-	return name
+	return part(s.Slot, s.now, block)
+}
+
+// new is the tensor for an output that is the new value of a slot or of a block of
+// one, else nil.
+func (st *state) new(v onnx.Value, inPlace bool) *onnx.Tensor {
+	name, ok := strings.CutSuffix(v.Name, "'")
+	s, block := st.find(name)
+	switch {
+	case !ok || s == nil:
+		return nil
+	case inPlace:
+		return part(s.Slot, s.now, block)
+	}
+	return part(s.Slot, s.next, block)
+}
+
+// find is the slot of that name, or the slot and the number of its block; -1 is
+// the whole.
+func (st *state) find(name string) (s *slot, block int) {
+	if s := st.named[name]; s != nil {
+		return s, -1
+	}
+	at := strings.LastIndex(name, "#")
+	if at < 0 {
+		return nil, -1
+	}
+	block, err := strconv.Atoi(name[at+1:])
+	if s := st.named[name[:at]]; s != nil && err == nil && block < s.Blocks() {
+		return s, block
+	}
+	return nil, -1
+}
+
+// part is a block of a tensor, in the tensor's memory; -1 is the whole.
+func part(s compile.Slot, t *onnx.Tensor, block int) *onnx.Tensor {
+	if block < 0 || t == nil {
+		return t
+	}
+	row, shape := s.Block(block)
+	from := row * onnx.NumElements(shape[1:])
+	return &onnx.Tensor{Name: t.Name, Type: t.Type, Shape: shape, Data: t.F32()[from : from+onnx.NumElements(shape)]}
 }

@@ -155,16 +155,24 @@ func load(models, network string) (*onnx.Graph, int, error) {
 
 // train feeds a fixed batch; the two sets of state swap after each step.
 func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, steps int) ([]float64, error) {
+	memory := map[string]*onnx.Tensor{}
+	for _, v := range p.Graph.Inputs {
+		memory[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		fill(memory[v.Name], v.Name, model, batch)
+	}
+	for _, s := range p.State {
+		if err := share(memory, s); err != nil {
+			return nil, err
+		}
+	}
 	inputs, outputs := make([]*onnx.Tensor, len(p.Graph.Inputs)), make([]*onnx.Tensor, len(p.Graph.Outputs))
 	for i, v := range p.Graph.Inputs {
-		inputs[i] = onnx.NewTensor(v.Type, v.Shape...)
-		fill(inputs[i], v.Name, model, batch)
+		inputs[i] = memory[v.Name]
 	}
 	for i, v := range p.Graph.Outputs {
-		if k := inputOf(p, v.Name); k >= 0 && p.Graph.InPlace[v.Name] != "" {
-			outputs[i] = inputs[k]
-		} else {
-			outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+		outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
+		if old := p.Graph.InPlace[v.Name]; old != nil {
+			outputs[i] = memory[old[0]]
 		}
 	}
 	var seconds []float64
@@ -174,18 +182,24 @@ func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, s
 			return nil, err
 		}
 		seconds = append(seconds, time.Since(start).Seconds())
-		for o, v := range p.Graph.Outputs {
-			if i := inputOf(p, v.Name); i >= 0 {
-				inputs[i], outputs[o] = outputs[o], inputs[i]
-			}
-		}
 	}
 	return seconds, nil
 }
 
-// inputOf is the position of the input that an output is the new value of, or -1.
-func inputOf(p *compile.Program, output string) int {
-	return slices.IndexFunc(p.Graph.Inputs, func(in onnx.Value) bool { return in.Name+"'" == output })
+// share makes the blocks of a slot parts of one tensor.
+func share(memory map[string]*onnx.Tensor, s compile.Slot) error {
+	if !s.InPlace && s.Updated {
+		return fmt.Errorf("%s is not updated in place", s.Name)
+	}
+	if s.Blocks() > 0 && memory[s.Name] == nil {
+		memory[s.Name] = onnx.NewTensor(onnx.Float, s.Shape...)
+	}
+	for i := range s.Blocks() {
+		row, shape := s.Block(i)
+		from := row * onnx.NumElements(shape[1:])
+		memory[compile.BlockName(s.Name, i)] = onnx.Floats(memory[s.Name].F32()[from:from+onnx.NumElements(shape)], shape...)
+	}
+	return nil
 }
 
 // fill gives an input values of the right size: timings depend on little else.
@@ -193,6 +207,9 @@ func fill(t *onnx.Tensor, name string, model *onnx.Graph, batch int) {
 	kind, rest, _ := strings.Cut(name, ":")
 	switch kind {
 	case "param":
+		if model.Initializer(rest) == nil {
+			return // a block
+		}
 		t.Data = model.Initializer(rest).F32() // not a copy: it would count in the peak
 		if strings.HasPrefix(model.Initializer(rest).Name, "gpu_0/") || t.F32()[0] == 0 {
 			for i := range t.F32() {

@@ -228,14 +228,29 @@ func newMachine(t testing.TB, r *ort.Runtime, p *Program, in map[string]*onnx.Te
 		t.Fatal(err)
 	}
 	m := &machine{p: p, session: s, in: in, out: map[string]*onnx.Tensor{}}
+	shareBlocks(p, in)
 	for _, v := range p.Graph.Outputs {
 		if old, ok := p.Graph.InPlace[v.Name]; ok {
-			m.out[v.Name] = in[old]
+			m.out[v.Name] = in[old[0]]
 		} else {
 			m.out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
 		}
 	}
 	return m
+}
+
+// shareBlocks makes the tensors of blocks parts of those of their slots.
+func shareBlocks(p *Program, in map[string]*onnx.Tensor) {
+	for _, s := range p.State {
+		if s.Blocks() > 0 && in[s.Name] == nil {
+			in[s.Name] = onnx.NewTensor(onnx.Float, s.Shape...)
+		}
+		for i := range s.Blocks() {
+			row, shape := s.Block(i)
+			data := in[s.Name].F32()[row*s.Shape[1]:]
+			in[BlockName(s.Name, i)] = onnx.Floats(data[:onnx.NumElements(shape)], shape...)
+		}
+	}
 }
 
 // step returns the loss before the update, where the program has one.

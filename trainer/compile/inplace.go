@@ -53,27 +53,31 @@ func (s *step) after(v, x onnx.Value) onnx.Value {
 	return s.Op("Where", nil, s.Op("Greater", nil, v, s.Scalar(0)), x, x)
 }
 
-// markInPlace finds the outputs of the finished graph that may be written where
-// their old values are.
+// markInPlace finds the slots whose new value may be written where the old is.
 func (p *Program) markInPlace() {
-	p.Graph.InPlace = map[string]string{}
+	p.Graph.InPlace = map[string][]string{}
 	for i, slot := range p.State {
-		if slot.Updated && overwrites(p.Graph, slot.Name, slot.Name+"'") {
-			p.State[i].InPlace = true
-			p.Graph.InPlace[slot.Name+"'"] = slot.Name
+		p.State[i].InPlace = slot.Updated && !slices.ContainsFunc(slot.parts(), func(part string) bool {
+			return !overwrites(p.Graph, p.shares(slot, part), part+"'")
+		})
+		if !p.State[i].InPlace {
+			continue
+		}
+		for _, part := range slot.parts() {
+			p.Graph.InPlace[part+"'"] = p.shares(slot, part)
 		}
 	}
 }
 
-// overwrites proves that out may be written into the buffer of in: the node that
-// writes it depends on all others that read in, and itself, if it does, reads
-// each element just before it writes that one.
-func overwrites(g *onnx.Graph, in, out string) bool {
+// overwrites proves that out may be written into the buffer that is in[0], and all
+// or part of the others: the node that writes it depends on all others that read
+// them, and itself, if it does, reads each element just before it writes that one.
+func overwrites(g *onnx.Graph, in []string, out string) bool {
 	writer := producer(g, out)
 	before := ancestors(g.Nodes, out)
-	for _, n := range readers(g.Nodes, in) {
+	for _, n := range readers(g.Nodes, in...) {
 		switch {
-		case n == writer && !(elementwise[n.Op] && slices.Contains(n.Inputs, in)), n != writer && !before[n]:
+		case n == writer && !(elementwise[n.Op] && slices.Contains(n.Inputs, in[0])), n != writer && !before[n]:
 			return false
 		}
 	}
@@ -90,9 +94,12 @@ var views = map[string]bool{
 	"Cast": true, "Flatten": true, "Identity": true, "Reshape": true, "Squeeze": true, "Transpose": true, "Unsqueeze": true,
 }
 
-// readers are those of the nodes that read a value, or a view of it.
-func readers(nodes []*onnx.Node, value string) []*onnx.Node {
-	seen := map[string]bool{value: true}
+// readers are those of the nodes that read one of the values, or a view of it.
+func readers(nodes []*onnx.Node, values ...string) []*onnx.Node {
+	seen := map[string]bool{}
+	for _, v := range values {
+		seen[v] = true
+	}
 	var found []*onnx.Node
 	for _, n := range nodes {
 		if !slices.ContainsFunc(n.Inputs, func(in string) bool { return seen[in] }) {

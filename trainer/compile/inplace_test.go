@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -111,6 +112,59 @@ func TestStateOfCaffeNetIsWrittenInPlace(t *testing.T) {
 	}
 }
 
+// wide has a matrix that is updated in several blocks, the last of them smaller.
+func wide() *onnx.Graph {
+	l := newLayers(11, 10)
+	l.add("flat", "Flatten", onnx.Attrs{"axis": int64(1)})
+	l.add("fc1", "Gemm", onnx.Attrs{"transB": int64(1)}, l.weight("fc1_w", 2048, 1100), l.weight("fc1_b", 2048))
+	l.add("relu", "Relu", nil)
+	return l.add("fc2", "Gemm", onnx.Attrs{"transB": int64(1)}, l.weight("fc2_w", 3, 2048), l.weight("fc2_b", 3)).graph(onnx.Batch, 3)
+}
+
+func wideOptions() Options {
+	return Options{Batch: 4, Channels: 11, Height: 10, Width: 10, Momentum: 0.9, Decay: 0.01, FloatInput: true}
+}
+
+// The blocks of a matrix move as its elements should: v' = mu·v + lr·(g + wd·w),
+// w' = w - v', with the gradient from a program without blocks.
+func TestBlocksAreUpdatedAsTheWholeIs(t *testing.T) {
+	r := newRuntime(t)
+	model := wide()
+	p, sums := must(Train(model, wideOptions()))(t), must(Accumulate(model, wideOptions()))(t)
+	m, g := machineOf(t, r, model, p), machineOf(t, r, model, sums)
+	defer m.session.Close()
+	defer g.session.Close()
+	for _, s := range p.State {
+		if s.Param == "fc1_w" && (s.Blocks() != 3 || !s.InPlace) {
+			t.Errorf("%s has %d blocks, in place: %v; want 3, in place", s.Name, s.Blocks(), s.InPlace)
+		}
+	}
+	for _, name := range []string{"images", "weights"} {
+		copy(g.in[name].F32(), m.in[name].F32())
+	}
+	rate := m.in["learning_rate"].F32()[0]
+	want := map[string][]float64{}
+	for _, s := range sums.State {
+		if s.Sum {
+			clear(g.in[s.Name].F32())
+		}
+	}
+	g.step(t)
+	for i, w := range m.in["param:fc1_w"].F32() {
+		v := 0.9*float64(m.in["velocity:fc1_w"].F32()[i]) + float64(rate)*(float64(g.in["acc:fc1_w"].F32()[i])+0.01*float64(w))
+		want["velocity:fc1_w"] = append(want["velocity:fc1_w"], v)
+		want["param:fc1_w"] = append(want["param:fc1_w"], float64(w)-v)
+	}
+	m.step(t)
+	for name, x := range want {
+		for i, got := range m.in[name].F32() {
+			if math.Abs(float64(got)-x[i]) > 1e-6*(1+math.Abs(x[i])) {
+				t.Fatalf("%s[%d] is %v, want %v", name, i, got, x[i])
+			}
+		}
+	}
+}
+
 func TestWhatMayOverwrite(t *testing.T) {
 	node := func(op, out string, in ...string) *onnx.Node {
 		return &onnx.Node{Op: op, Name: out, Inputs: in, Outputs: []string{out}}
@@ -129,10 +183,12 @@ func TestWhatMayOverwrite(t *testing.T) {
 			[]*onnx.Node{node("Reshape", "r", "w"), node("Relu", "y", "r"), node("Relu", "z", "r"), node("Sub", "w'", "w", "z")}, false},
 		"readers of a view that are": {
 			[]*onnx.Node{node("Transpose", "r", "w"), node("Relu", "y", "r"), node("Add", "z", "r", "y"), node("Sub", "w'", "w", "z")}, true},
-		"through a view of itself": {[]*onnx.Node{node("Transpose", "r", "w"), node("Sub", "w'", "v", "r")}, false},
-		"nobody writes":            {nil, false},
+		"through a view of itself":                  {[]*onnx.Node{node("Transpose", "r", "w"), node("Sub", "w'", "v", "r")}, false},
+		"nobody writes":                             {nil, false},
+		"a reader of what holds it, not waited for": {[]*onnx.Node{node("Relu", "y", "whole"), node("Sub", "w'", "w", "v")}, false},
+		"the writer reads what holds it":            {[]*onnx.Node{node("Sub", "w'", "v", "whole")}, false},
 	} {
-		if got := overwrites(&onnx.Graph{Nodes: c.nodes}, "w", "w'"); got != c.want {
+		if got := overwrites(&onnx.Graph{Nodes: c.nodes}, []string{"w", "whole"}, "w'"); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -93,6 +93,10 @@ type Slot struct {
 	// The other slots keep their values: frozen parameters, and in Accumulate
 	// everything but the sums of gradients and running statistics.
 	Updated bool
+	// Rows, where it is not 0, tells that the program updates the slot in blocks of
+	// so many rows: it has inputs BlockName(Name, i) and outputs of that name with
+	// "'" behind. A parameter is an input as a whole too, of the same memory.
+	Rows int
 	// InPlace tells that the new value may be written where the old one is: of an
 	// updated slot only. After a run that failed neither is there then.
 	InPlace bool

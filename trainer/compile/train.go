@@ -122,13 +122,19 @@ func (s *step) declareRate(rule optim.Rule) {
 	}
 }
 
-// declareOptimizer declares the optimizer's state and returns its slots, by
-// parameter.
+// declareOptimizer declares the blocks of the parameters and the optimizer's
+// state, and returns its slots by parameter.
 func (s *step) declareOptimizer(rule optim.Rule) map[string][]Slot {
+	for i, slot := range s.state {
+		if !slot.Zero && s.trains(slot.Param) {
+			s.state[i].Rows = s.rowsPerBlock(rule, slot.Param)
+			s.declareBlocks(s.state[i])
+		}
+	}
 	slots := map[string][]Slot{}
 	for _, name := range s.trained() {
 		for _, kind := range rule.State {
-			slots[name] = append(slots[name], s.declareZero(kind, name))
+			slots[name] = append(slots[name], s.declareZero(kind, name, s.rowsPerBlock(rule, name)))
 		}
 	}
 	return slots
@@ -137,15 +143,17 @@ func (s *step) declareOptimizer(rule optim.Rule) map[string][]Slot {
 // declareSums declares the sums of the gradients.
 func (s *step) declareSums() {
 	for _, name := range s.trained() {
-		s.declareZero("acc", name)
+		s.declareZero("acc", name, 0)
 		s.state[len(s.state)-1].Sum = true
 	}
 }
 
-func (s *step) declareZero(kind, param string) Slot {
+func (s *step) declareZero(kind, param string, rows int) Slot {
 	shape := s.model.Initializer(param).Shape
-	slot := Slot{Name: kind + ":" + param, Param: param, Shape: shape, Zero: true}
-	s.Input(slot.Name, onnx.Float, shape...)
+	slot := Slot{Name: kind + ":" + param, Param: param, Shape: shape, Zero: true, Rows: rows}
+	if s.declareBlocks(slot); rows == 0 {
+		s.Input(slot.Name, onnx.Float, shape...)
+	}
 	s.state = append(s.state, slot)
 	return slot
 }
@@ -178,29 +186,31 @@ func (s *step) differentiate() error {
 func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
 	s.clip()
 	s.markLive()
-	for _, name := range s.trained() {
-		end := s.Scope("update/" + name)
-		rates := s.o.rates(name)
-		p := &optim.Step{
-			Builder: s.Builder, Param: s.values[name], Gradient: s.gradients[name],
-			Rate: s.guard(name, s.rate), Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum, Hyper: s.o.Hyper,
+	for _, slot := range slices.Clone(s.state) {
+		if slot.Zero || !s.trains(slot.Param) {
+			continue
 		}
-		for _, scalar := range s.scalars {
-			p.Scalars = append(p.Scalars, s.Named(scalar.Input))
-		}
-		if rates.LR != 1 {
-			p.Rate = s.Op("Mul", nil, p.Rate, s.Scalar(rates.LR))
-		}
-		for _, slot := range optimizer[name] {
-			p.State = append(p.State, s.Named(slot.Name))
-		}
-		param, state := rule.Update(p)
-		s.next["param:"+name] = param
-		for i, slot := range optimizer[name] {
-			s.next[slot.Name] = state[i]
-		}
+		end := s.Scope("update/" + slot.Param)
+		s.updateParts(slot, optimizer[slot.Param], rule, s.common(slot.Param))
 		end()
 	}
+}
+
+// common is what all elements of a parameter have in common in its update, and
+// the whole gradient.
+func (s *step) common(param string) optim.Step {
+	rates := s.o.rates(param)
+	p := optim.Step{
+		Builder: s.Builder, Gradient: s.gradients[param],
+		Rate: s.guard(param, s.rate), Decay: s.o.Decay * rates.Decay, Momentum: s.o.Momentum, Hyper: s.o.Hyper,
+	}
+	for _, scalar := range s.scalars {
+		p.Scalars = append(p.Scalars, s.Named(scalar.Input))
+	}
+	if rates.LR != 1 {
+		p.Rate = s.Op("Mul", nil, p.Rate, s.Scalar(rates.LR))
+	}
+	return p
 }
 
 // clip bounds the gradients of the whole mini-batch.
@@ -228,9 +238,11 @@ func (s *step) finish() (*Program, error) {
 		s.Output("loss", s.loss)
 	}
 	for i, slot := range s.state {
-		if v, ok := s.next[slot.Name]; ok {
-			s.Output(slot.Name+"'", v)
-			s.state[i].Updated = true
+		for _, part := range slot.parts() {
+			if v, ok := s.next[part]; ok {
+				s.Output(part+"'", v)
+				s.state[i].Updated = true
+			}
 		}
 	}
 	g, err := s.Graph()

@@ -107,9 +107,9 @@ type Graph struct {
 	Nodes        []*Node
 	Initializers []*Tensor // named constants: weights and shapes
 	Metadata     map[string]string
-	// InPlace names outputs that a session may write into the very buffer of an
-	// input: OUTPUT -> INPUT. It is not part of a file.
-	InPlace map[string]string
+	// InPlace names outputs that a session may write into memory that inputs have:
+	// OUTPUT -> INPUTS. It is not part of a file.
+	InPlace map[string][]string
 }
 
 // Initializer returns the constant of that name, or nil.

@@ -50,7 +50,7 @@ func lars(s *Step) (onnx.Value, []onnx.Value) {
 
 // velocity is mu·v + lr·(g + wd·w).
 func (s *Step) velocity() onnx.Value {
-	if product := s.product(); product != nil && s.Momentum != 0 {
+	if product := Product(s.Builder, s.Gradient); product != nil && s.Momentum != 0 {
 		return s.velocityOf(product)
 	}
 	kept := s.times(s.State[0], s.Momentum)
@@ -75,10 +75,10 @@ func (s *Step) velocityOf(product *onnx.Node) onnx.Value {
 	return s.Op("Gemm", attrs, a, s.Named(product.Inputs[1]), kept)
 }
 
-// product is the Gemm without C that made the gradient, or nil.
-func (s *Step) product() *onnx.Node {
-	for _, n := range slices.Backward(s.Nodes()) {
-		if slices.Contains(n.Outputs, s.Gradient.Name) {
+// Product is the Gemm without C that made a value, or nil.
+func Product(b *onnx.Builder, v onnx.Value) *onnx.Node {
+	for _, n := range slices.Backward(b.Nodes()) {
+		if slices.Contains(n.Outputs, v.Name) {
 			if n.Op == "Gemm" && n.Domain == "" && len(n.Inputs) == 2 {
 				return n
 			}

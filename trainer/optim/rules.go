@@ -17,6 +17,8 @@ type Rule struct {
 	// in double precision and from the update's number alone: so they need no
 	// state, and 1 - beta^t loses no digits.
 	Scalars []Scalar
+	// Whole tells that an element's update depends on more than that element.
+	Whole bool
 
 	update    func(s *Step) (param onnx.Value, state []onnx.Value)
 	decoupled bool     // in any case
@@ -60,7 +62,7 @@ type Step struct {
 var rules = map[string]Rule{
 	"adam":        {State: []string{"mean", "square"}, Scalars: corrections, update: adam, needs: []string{"betas", "epsilon"}},
 	"adamw":       {State: []string{"mean", "square"}, Scalars: corrections, update: adam, needs: []string{"betas", "epsilon"}, decoupled: true},
-	"lars":        {State: []string{"velocity"}, update: lars, needs: []string{"trust"}},
+	"lars":        {State: []string{"velocity"}, Whole: true, update: lars, needs: []string{"trust"}},
 	"nesterov":    {State: []string{"velocity"}, update: nesterov},
 	"rmsprop":     {State: []string{"square", "velocity"}, update: rmsprop, needs: []string{"epsilon", "rms_decay"}},
 	"sgd":         {State: []string{"velocity"}, update: sgd},

@@ -16,7 +16,7 @@ import (
 type Session struct {
 	name            string
 	inputs, outputs []onnx.Value
-	inPlace         map[string]string // outputs that may be written into the buffer of an input
+	inPlace         map[string][]string // outputs that may be written into memory of inputs
 	onClose         func()
 
 	mu      sync.Mutex

@@ -33,7 +33,7 @@ func (s *Session) check(inputs, outputs []*onnx.Tensor) error {
 			return fmt.Errorf("input %q: %w", s.inputs[i].Name, err)
 		}
 		at := address(t)
-		if other, taken := written[at]; taken && at != nil && s.inPlace[other] != s.inputs[i].Name {
+		if other, taken := written[at]; taken && at != nil && !slices.Contains(s.inPlace[other], s.inputs[i].Name) {
 			return fmt.Errorf("input %q shares memory with output %q", s.inputs[i].Name, other)
 		}
 	}
