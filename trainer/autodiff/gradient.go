@@ -15,6 +15,20 @@ import (
 // for, or asked of, a frozen prefix of the network. A node in between whose
 // operator has no rule is an *UnsupportedError.
 func Gradient(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) ([]onnx.Value, error) {
+	all, err := Gradients(b, loss, wrt)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]onnx.Value, len(wrt))
+	for i, v := range wrt {
+		out[i] = all[v.Name]
+	}
+	return out, nil
+}
+
+// Gradients is Gradient with the result by the values' names, which has the
+// gradients by the values in between too.
+func Gradients(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) (map[string]onnx.Value, error) {
 	if b.Err() != nil {
 		return nil, b.Err()
 	}
@@ -29,14 +43,12 @@ func Gradient(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) ([]onnx.Value,
 			return nil, err
 		}
 	}
-	out := make([]onnx.Value, len(wrt))
-	for i, v := range wrt {
-		out[i] = w.grads[v.Name]
-		if out[i].Absent() {
-			out[i] = fit(b, b.Scalar(0), v.Shape)
+	for _, v := range wrt {
+		if w.grads[v.Name].Absent() {
+			w.grads[v.Name] = fit(b, b.Scalar(0), v.Shape)
 		}
 	}
-	return out, b.Err()
+	return w.grads, b.Err()
 }
 
 // HasRule reports whether an operator can be differentiated; operators of other

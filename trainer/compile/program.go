@@ -66,6 +66,9 @@ type Program struct {
 	Scalars []Scalar
 	Masks   []Mask
 	State   []Slot
+	// Gradients tells, for people who read the graph, which value is the gradient
+	// of the loss by which: VALUE -> GRADIENT, of those that the graph computes.
+	Gradients map[string]string
 }
 
 // Scalar is an input of shape [] that the host computes for each update.

@@ -84,9 +84,11 @@ type step struct {
 	fed       map[string]onnx.Value // the network's inputs
 	loss      onnx.Value
 	gradients map[string]onnx.Value // by parameter
-	next      map[string]onnx.Value // new values, by slot
-	scalars   []Scalar
-	live      map[*onnx.Node]bool // the nodes that some gradient needs
+	// derivatives are the gradients of the loss by values of the graph, by name.
+	derivatives map[string]onnx.Value
+	next        map[string]onnx.Value // new values, by slot
+	scalars     []Scalar
+	live        map[*onnx.Node]bool // the nodes that some gradient needs
 }
 
 // newStep declares the inputs up to the parameters; rule is nil where the
@@ -172,12 +174,12 @@ func (s *step) differentiate() error {
 	for i, name := range names {
 		wrt[i] = s.values[name]
 	}
-	gradients, err := autodiff.Gradient(s.Builder, s.loss, wrt)
-	if err != nil {
+	var err error
+	if s.derivatives, err = autodiff.Gradients(s.Builder, s.loss, wrt); err != nil {
 		return err
 	}
 	for i, name := range names {
-		s.gradients[name] = gradients[i]
+		s.gradients[name] = s.derivatives[wrt[i].Name]
 	}
 	return nil
 }
@@ -250,9 +252,27 @@ func (s *step) finish() (*Program, error) {
 		return nil, err
 	}
 	nameOutputs(g)
-	p := &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state}
+	p := &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state, Gradients: s.kept(g)}
 	p.markInPlace()
 	return p, nil
+}
+
+// kept names the derivatives that the finished graph computes: an update may have
+// taken one in, as the sum that a Gemm adds to, and what nothing reads is dropped.
+func (s *step) kept(g *onnx.Graph) map[string]string {
+	computed := map[string]bool{}
+	for _, n := range g.Nodes {
+		for _, out := range n.Outputs {
+			computed[out] = true
+		}
+	}
+	names := map[string]string{}
+	for value, gradient := range s.derivatives {
+		if computed[gradient.Name] {
+			names[value] = gradient.Name
+		}
+	}
+	return names
 }
 
 // nameOutputs takes out the Identity nodes that do nothing but give a computed
