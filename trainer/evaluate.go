@@ -25,12 +25,17 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 		return nil, nil
 	}
 	rows := min(max(e.Batch, 1), len(e.Samples))
-	ev, err := newEvaluator(e.Model, evalOptions(e.Data, rows, e.Classes), rt)
+	p, err := compile.Eval(e.Model, evalOptions(e.Data, rows, e.Classes))
+	if err != nil {
+		return nil, &CompileError{What: "evaluation", Err: err}
+	}
+	opened, err := openProgram(rt, p)
 	if err != nil {
 		return nil, err
 	}
+	ev := newEvaluator(opened)
 	defer ev.close()
-	st, err := newState(e.Model, ev.program)
+	st, err := newState(e.Model, p)
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +89,17 @@ type evaluator struct {
 	logits, probabilities *onnx.Tensor
 }
 
-func newEvaluator(model *onnx.Graph, o compile.Options, rt Runtime) (*evaluator, error) {
-	p, err := compile.Eval(model, o)
-	if err != nil {
-		return nil, &CompileError{What: "evaluation", Err: err}
+func newEvaluator(p *program) *evaluator {
+	e := &evaluator{program: p}
+	for _, out := range p.Graph.Outputs {
+		t := onnx.NewTensor(out.Type, out.Shape...)
+		if out.Name == "logits" {
+			e.logits = t
+		} else {
+			e.probabilities = t
+		}
 	}
-	opened, err := openProgram(rt, p)
-	if err != nil {
-		return nil, err
-	}
-	return &evaluator{
-		program:       opened,
-		logits:        onnx.NewTensor(onnx.Float, o.Batch, o.Classes),
-		probabilities: onnx.NewTensor(onnx.Float, o.Batch, o.Classes),
-	}, nil
+	return e
 }
 
 // run evaluates one mini-batch and appends its predictions to out.

@@ -78,85 +78,31 @@ type run struct {
 }
 
 // open compiles and opens the programs.
-func (r *run) open(rt Runtime) (err error) {
-	o := evalOptions(r.job.Data, r.job.evalBatch(), len(r.job.Classes))
-	o.Loss = r.job.Loss
-	if r.eval, err = newEvaluator(r.job.Model, o, rt); err != nil {
+func (r *run) open(rt Runtime) error {
+	p, err := r.job.compile()
+	if err != nil {
 		return err
 	}
-	model := r.job.Model
-	if r.job.Features != nil {
-		if r.rest, err = r.job.Frozen(); err != nil {
-			return err
+	open := func(p *compile.Program) (opened *program) {
+		if p != nil && err == nil {
+			opened, err = openProgram(rt, p)
 		}
-		if r.rest == nil {
-			return badJob("features were given for it, but it has no frozen part, or one that augmentation varies")
-		}
-		model, o.Features = r.rest.Rest, true
-		if r.quick, err = newEvaluator(model, o, rt); err != nil {
-			return err
-		}
-	}
-	o.Batch = r.job.micro()
-	r.job.training(&o)
-	open := func(what string, to func(*onnx.Graph, compile.Options) (*compile.Program, error)) *program {
-		if err != nil {
-			return nil
-		}
-		var p *compile.Program
-		if p, err = to(model, o); err != nil {
-			err = &CompileError{What: what, Err: err}
-			return nil
-		}
-		var opened *program
-		opened, err = openProgram(rt, p)
 		return opened
 	}
-	if r.job.micro() == r.job.batch() {
-		r.train = open("training", compile.Train)
-	} else {
-		r.accumulate = open("accumulation", compile.Accumulate)
-		r.apply = open("update", compile.Apply)
+	evaluator := func(p *compile.Program) *evaluator {
+		if opened := open(p); opened != nil {
+			return newEvaluator(opened)
+		}
+		return nil
 	}
-	if r.job.Average > 0 {
-		r.average = open("average", compile.Average)
-	}
+	r.rest, r.eval, r.quick = p.rest, evaluator(p.eval), evaluator(p.quick)
+	r.train, r.accumulate, r.apply, r.average = open(p.train), open(p.accumulate), open(p.apply), open(p.average)
 	if err != nil {
 		return err
 	}
 	r.loss, r.rate, r.scalars = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float), feed{}
-	programs := []*program{r.train, r.accumulate, r.apply, r.average, r.eval.program}
-	if r.quick != nil {
-		programs = append(programs, r.quick.program)
-	}
-	r.state, err = newState(r.job.Model, programs...)
+	r.state, err = newState(r.job.Model, p.all()...)
 	return err
-}
-
-// Frozen divides the job's network: what lies below all that training changes
-// answers the same to a sample in every step, and may be computed beforehand. It
-// is nil where there is no such part, or where crops or flips vary what it sees.
-func (j *Job) Frozen() (*compile.Frozen, error) {
-	_, height, width, crop := j.Data.Geometry()
-	varies := crop > 0 && (crop != height || crop != width) && !j.CenterCrop
-	if j.Mirror || varies {
-		return nil, nil
-	}
-	o := evalOptions(j.Data, 1, len(j.Classes))
-	j.training(&o)
-	f, err := compile.Freeze(j.Model, o)
-	if err != nil {
-		return nil, &CompileError{What: "frozen", Err: err}
-	}
-	return f, nil
-}
-
-// training sets the options of a training step.
-func (j *Job) training(o *compile.Options) {
-	o.Loss, o.LabelSmoothing, o.FocalGamma = j.Loss, j.LabelSmoothing, j.FocalGamma
-	o.Optimizer, o.Momentum, o.Hyper = j.Optimizer, j.Momentum, j.Hyper
-	o.Decay, o.Rates = j.WeightDecay, j.Rates
-	o.ClipNorm, o.ClipValue, o.Average = j.ClipNorm, j.ClipValue, j.Average
 }
 
 func (r *run) close() {

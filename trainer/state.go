@@ -28,12 +28,9 @@ type slot struct {
 
 // newState makes the slots of all programs, at the values training begins with.
 // Slots that are never updated share the model's memory.
-func newState(model *onnx.Graph, programs ...*program) (*state, error) {
+func newState(model *onnx.Graph, programs ...*compile.Program) (*state, error) {
 	st := &state{named: map[string]*slot{}}
 	for _, p := range programs {
-		if p == nil {
-			continue
-		}
 		for _, s := range p.State {
 			if err := st.add(model, s); err != nil {
 				return nil, err
