@@ -26,6 +26,14 @@ func (p *programs) all() []*compile.Program {
 	return all
 }
 
+// masks are those that a micro-batch is fed with.
+func (p *programs) masks() []compile.Mask {
+	if p.train != nil {
+		return p.train.Masks
+	}
+	return p.accumulate.Masks
+}
+
 // compile makes the job's programs.
 func (j *Job) compile() (*programs, error) {
 	p := &programs{}

@@ -61,6 +61,7 @@ type run struct {
 	train, accumulate, apply *program
 	average                  *program        // after each step; nil: no average is kept
 	eval                     *evaluator      // of pictures, by the whole network
+	masks                    []compile.Mask  // of a micro-batch
 	rest                     *compile.Frozen // how the network is divided; nil: it is trained as a whole
 	quick                    *evaluator      // of features, by the rest, in all epochs but the last; nil without
 	state                    *state
@@ -95,7 +96,7 @@ func (r *run) open(rt Runtime) error {
 		}
 		return nil
 	}
-	r.rest, r.eval, r.quick = p.rest, evaluator(p.eval), evaluator(p.quick)
+	r.rest, r.masks, r.eval, r.quick = p.rest, p.masks(), evaluator(p.eval), evaluator(p.quick)
 	r.train, r.accumulate, r.apply, r.average = open(p.train), open(p.accumulate), open(p.apply), open(p.average)
 	if err != nil {
 		return err
@@ -155,13 +156,13 @@ func (r *run) seconds() float64 { return r.at.Seconds + time.Since(r.started).Se
 func (r *run) prefetch() *prefetcher {
 	job := &r.job
 	micro, parts := job.micro(), (job.batch()+job.micro()-1)/job.micro()
-	masks := r.masks()
+	masks := r.masks
 	return prefetch(job.plan(r.at.Epoch, r.at.Step),
 		func(c content) *batch {
 			if c.train {
-				return newBatch(micro, parts, r.inputs(c), masks)
+				return newBatch(micro, parts, job.inputs(c, r.rest), masks)
 			}
-			return newBatch(job.evalBatch(), 1, r.inputs(c), nil)
+			return newBatch(job.evalBatch(), 1, job.inputs(c, r.rest), nil)
 		},
 		func(b *batch, s batchSpec) error {
 			err := b.fill(s, source{data: job.Data, features: job.Features, seed: job.Seed, mirror: job.Mirror, center: job.CenterCrop})
@@ -170,23 +171,17 @@ func (r *run) prefetch() *prefetcher {
 		})
 }
 
-// inputs are what programs take of a sample.
-func (r *run) inputs(c content) []onnx.Value {
+// inputs are what programs take of a sample; rest is how the network is divided
+// where that is features.
+func (j *Job) inputs(c content, rest *compile.Frozen) []onnx.Value {
 	if !c.features {
-		return pictureInput(r.job.Data)
+		return pictureInput(j.Data)
 	}
 	var values []onnx.Value
-	for i, name := range r.rest.Values {
-		values = append(values, onnx.Value{Name: compile.FeatureOutput(name), Type: onnx.Float, Shape: r.rest.Shapes[i]})
+	for i, name := range rest.Values {
+		values = append(values, onnx.Value{Name: compile.FeatureOutput(name), Type: onnx.Float, Shape: rest.Shapes[i]})
 	}
 	return values
-}
-
-func (r *run) masks() []compile.Mask {
-	if r.train != nil {
-		return r.train.Masks
-	}
-	return r.accumulate.Masks
 }
 
 // epochs does what is left of the job.

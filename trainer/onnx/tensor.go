@@ -40,6 +40,19 @@ func (t DType) String() string {
 	return fmt.Sprintf("dtype(%d)", int32(t))
 }
 
+// Size is the number of bytes of an element.
+func (t DType) Size() int64 {
+	switch t {
+	case Uint8, Int8, Bool:
+		return 1
+	case Float16:
+		return 2
+	case Int64, Double:
+		return 8
+	}
+	return 4
+}
+
 // Tensor is a dense row-major array on the host.
 type Tensor struct {
 	Name string // initializers only
