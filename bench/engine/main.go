@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,8 +158,7 @@ func load(models, network string) (*onnx.Graph, int, error) {
 func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, steps int) ([]float64, error) {
 	memory := map[string]*onnx.Tensor{}
 	for _, v := range p.Graph.Inputs {
-		memory[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
-		fill(memory[v.Name], v.Name, model, batch)
+		memory[v.Name] = input(v, model, batch)
 	}
 	for _, s := range p.State {
 		if err := share(memory, s); err != nil {
@@ -170,11 +170,13 @@ func train(session *ort.Session, model *onnx.Graph, p *compile.Program, batch, s
 		inputs[i] = memory[v.Name]
 	}
 	for i, v := range p.Graph.Outputs {
-		outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
 		if old := p.Graph.InPlace[v.Name]; old != nil {
 			outputs[i] = memory[old[0]]
+		} else {
+			outputs[i] = onnx.NewTensor(v.Type, v.Shape...)
 		}
 	}
+	debug.FreeOSMemory() // what making the model left behind is not the step's
 	var seconds []float64
 	for range steps {
 		start := time.Now()
@@ -202,23 +204,34 @@ func share(memory map[string]*onnx.Tensor, s compile.Slot) error {
 	return nil
 }
 
-// fill gives an input values of the right size: timings depend on little else.
-func fill(t *onnx.Tensor, name string, model *onnx.Graph, batch int) {
-	kind, rest, _ := strings.Cut(name, ":")
+// input is a tensor with values of the right size: timings depend on little
+// else. Parameters are the model's own memory, since a copy would count.
+func input(v onnx.Value, model *onnx.Graph, batch int) *onnx.Tensor {
+	kind, rest, _ := strings.Cut(v.Name, ":")
+	if w := model.Initializer(rest); kind == "param" && w != nil {
+		if strings.HasPrefix(w.Name, "gpu_0/") || w.F32()[0] == 0 {
+			fillStripped(w)
+		}
+		return w
+	}
+	t := onnx.NewTensor(v.Type, v.Shape...)
+	fill(t, kind, batch)
+	return t
+}
+
+// fillStripped gives a weight that its file lacks small values, and a scale or
+// a variance, which must not be 0, ones.
+func fillStripped(w *onnx.Tensor) {
+	for i := range w.F32() {
+		w.F32()[i] = float32((i*7919)%2003-1001) * 2e-5
+		if len(w.Shape) == 1 {
+			w.F32()[i] = 1
+		}
+	}
+}
+
+func fill(t *onnx.Tensor, kind string, batch int) {
 	switch kind {
-	case "param":
-		if model.Initializer(rest) == nil {
-			return // a block
-		}
-		t.Data = model.Initializer(rest).F32() // not a copy: it would count in the peak
-		if strings.HasPrefix(model.Initializer(rest).Name, "gpu_0/") || t.F32()[0] == 0 {
-			for i := range t.F32() {
-				t.F32()[i] = float32((i*7919)%2003-1001) * 2e-5 // stripped weights; scales and variances must not be 0
-				if len(t.Shape) == 1 {
-					t.F32()[i] = 1
-				}
-			}
-		}
 	case "labels":
 		for i := range t.I64() {
 			t.I64()[i] = int64(i * 3 % 10)
