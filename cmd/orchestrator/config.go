@@ -44,7 +44,7 @@ var settings = []struct {
 	value            any
 	secret           bool // never a flag: it would show in process lists
 }{
-	{"output", "output", "how results are printed: table or json (results and report also csv, latex)", "table", false},
+	{"output", "output", "how results are printed: table or json (results and report also csv, latex; model graph also dot)", "table", false},
 	{"store", "store", "artifact store: a folder, or s3://bucket/prefix", filepath.Join(".orchestrator", "store"), false},
 	{"redis", "redis", "Redis for submit and worker: host:port, redis://... or rediss://... (run brings its own)", "", false},
 	{"cache_dir", "cache-dir", "folder for fetched data sets, models and decoded pictures", "", false},
@@ -156,7 +156,7 @@ func (c *config) finish() error {
 		return err
 	}
 	switch c.Output {
-	case "table", "json", "csv", "latex":
+	case "table", "text", "json", "csv", "latex", "dot":
 		return nil
 	}
 	return usagef("--output table or --output json", "output format %q is not known", c.Output)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"orchestrator/trainer/autodiff"
 	"orchestrator/trainer/builtin"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
@@ -22,7 +21,7 @@ func newModelCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a))
+	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a))
 	return cmd
 }
 
@@ -44,7 +43,9 @@ func newModelInspectCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect FILE | builtin:NAME",
 		Short: "List a network's layers, shapes, parameters and FLOPs",
-		Long: `Prints the layers under the names that surgery, lr_mult and freeze use.
+		Long: `Prints the layers under the names that surgery, lr_mult and freeze use, with shapes
+and FLOPs for one picture. A multiply-add counts as two FLOPs; what papers give as
+FLOPs are often multiply-adds, half of it.
 
 Builtin networks: ` + strings.Join(builtin.Names(), ", ") + ".\n" + exitHelp,
 		Example: "  orchestrator model inspect squeezenet1.1-7.onnx\n  orchestrator model inspect builtin:caffenet --output json",
@@ -77,7 +78,12 @@ func printLayers(w io.Writer, name string, r onnx.Report) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: %d layers, %d parameters, %.1f MFLOPs a picture\n", name, len(r.Layers), r.Parameters, float64(flops)/1e6)
+	var inputs []string
+	for _, in := range r.Inputs {
+		inputs = append(inputs, in.Name+" "+shapeText(in.Shape))
+	}
+	_, err := fmt.Fprintf(w, "%s: input %s, %d layers, %d parameters, %.1f MFLOPs a picture\n",
+		name, strings.Join(inputs, ", "), len(r.Layers), r.Parameters, float64(flops)/1e6)
 	return err
 }
 
@@ -85,86 +91,9 @@ func shapeText(shape []int) string {
 	parts := make([]string, len(shape))
 	for i, d := range shape {
 		parts[i] = fmt.Sprint(d)
+		if d == onnx.Batch {
+			parts[i] = "N"
+		}
 	}
 	return strings.Join(parts, "×")
-}
-
-// nodeCheck is one line of `model check`.
-type nodeCheck struct {
-	Layer  string `json:"layer"`
-	Op     string `json:"op"`
-	Status string `json:"status"` // trains | constant | no rule
-}
-
-func newModelCheckCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "check FILE | builtin:NAME",
-		Short: "Say which nodes of a network train, which are constant, which have no rule",
-		Long: `Exits 0 when every node of the network can be trained or is constant, 1 when the
-gradient table has no rule for one.` + "\n" + exitHelp,
-		Example: "  orchestrator model check squeezenet1.1-7.onnx",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			g, err := loadModel(args[0])
-			if err != nil {
-				return err
-			}
-			checks, missing := checkNodes(g)
-			if a.config.Output == "json" {
-				err = printJSON(a.out, checks)
-			} else {
-				err = printChecks(a.out, checks)
-			}
-			if err == nil && len(missing) > 0 {
-				err = fmt.Errorf("%s: no gradient rule for %s", args[0], strings.Join(missing, ", "))
-			}
-			return err
-		},
-	}
-}
-
-// checkNodes follows the data from the picture: nodes that it reaches must have
-// a rule; the others are constant.
-func checkNodes(g *onnx.Graph) (checks []nodeCheck, missing []string) {
-	live := map[string]bool{}
-	for _, in := range g.Inputs {
-		live[in.Name] = true
-	}
-	for _, t := range g.Initializers {
-		live[t.Name] = t.Param
-	}
-	for _, n := range g.Nodes {
-		reached := false
-		for _, in := range n.Inputs {
-			reached = reached || live[in]
-		}
-		status := "constant"
-		if reached {
-			status = "trains"
-			for _, out := range n.Outputs {
-				live[out] = true
-			}
-			if !autodiff.HasRule(n.FullOp()) && n.Op != "Dropout" {
-				status = "no rule"
-				missing = append(missing, fmt.Sprintf("%s %q", n.Op, n.Name))
-			}
-		}
-		checks = append(checks, nodeCheck{n.Name, n.Op, status})
-	}
-	return checks, missing
-}
-
-func printChecks(w io.Writer, checks []nodeCheck) error {
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(t, "LAYER\tOP\tSTATUS\n")
-	counts := map[string]int{}
-	for _, c := range checks {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", c.Layer, c.Op, c.Status)
-		counts[c.Status]++
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%d nodes train, %d are constant, %d have no rule\n", counts["trains"], counts["constant"], counts["no rule"])
-	return err
 }
