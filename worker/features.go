@@ -12,7 +12,6 @@ import (
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
 	"orchestrator/trainer/compile"
-	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/features"
 	"orchestrator/trainer/onnx"
 )
@@ -33,24 +32,17 @@ type FrozenPart struct {
 // where that is nothing. It is a function of its arguments alone: that a job
 // trains on features is part of its identity by them.
 func FindFrozenPart(base *onnx.Graph, c plan.Config, classes []string, pictures int) (*FrozenPart, error) {
-	model, rates, err := operate(base, c)
+	job, err := plannedJob(base, c, classes, 1, pictures)
 	if err != nil {
 		return nil, err
 	}
-	data, err := dataset.Load(nil, nil, geometry(c.Preprocessing))
-	if err != nil {
-		return nil, fmt.Errorf("preprocessing: %w", err)
-	}
-	f, err := frozenPart(trainer.Job{
-		Model: model, Classes: classes, Data: data, Rates: rates, Loss: c.Training.Loss,
-		Mirror: c.Preprocessing.Mirror, CenterCrop: c.Preprocessing.CenterCrop,
-	}, c, pictures)
+	f, err := frozenPart(job, c, pictures)
 	if f == nil || err != nil {
 		return nil, err
 	}
 	part := &FrozenPart{Layers: len(f.Layers), Bytes: featureBytes(f, pictures)}
 	for _, value := range f.Values {
-		part.UpTo = append(part.UpTo, layerOf(model, value))
+		part.UpTo = append(part.UpTo, layerOf(job.Model, value))
 	}
 	return part, nil
 }

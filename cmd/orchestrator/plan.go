@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"text/tabwriter"
@@ -56,6 +58,8 @@ type planSummary struct {
 	// Majority is the accuracy of always answering the most frequent class of
 	// a fold's test pictures' training set, as mean over folds.
 	Majority float64 `json:"majority_accuracy"`
+
+	microBatches map[int][]int // trials, by the size that they have
 }
 
 type foldSummary struct {
@@ -113,6 +117,12 @@ func summarizePlan(p *prepared, done map[string]bool) planSummary {
 		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
 		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan), Features: p.features,
 	}
+	s.microBatches = map[int][]int{}
+	for _, t := range p.plan.Trials {
+		if size := int(t.Config.Training.MicroBatchSize); size > 0 {
+			s.microBatches[size] = append(s.microBatches[size], t.Number)
+		}
+	}
 	for _, f := range p.plan.Folds {
 		s.Folds = append(s.Folds, foldSummary{f.Name, len(f.Train), len(f.Test)})
 	}
@@ -160,6 +170,9 @@ func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
 		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
 	fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
+	for _, size := range slices.Sorted(maps.Keys(s.microBatches)) {
+		fmt.Fprintf(w, "  micro-batches of %s in %s\n", counted(size, "picture"), trialsText(s.microBatches[size], len(s.Trials)))
+	}
 	for _, f := range s.Features {
 		fmt.Fprintf(w, "  %s is frozen up to %s: its features of all pictures (%s) are computed once, for %s\n",
 			f.Model, strings.Join(f.UpTo, ", "), bytesText(f.Bytes), trialsText(f.Trials, len(s.Trials)))

@@ -69,6 +69,9 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	for i, s := range index.Samples {
 		labels[i] = s.Label
 	}
+	if err := fitMemory(sweep, index.Classes, folds, len(labels), models); err != nil {
+		return nil, err
+	}
 	p.plan, err = plan.Expand(sweep, plan.Data{Pack: pack, Classes: index.Classes, Labels: labels}, folds, bases)
 	if err != nil {
 		return nil, err
@@ -170,6 +173,37 @@ func baseModel(name, path string, classes int, seed int64) ([]byte, error) {
 		return nil, fmt.Errorf("model.base: %w", err)
 	}
 	return data, nil
+}
+
+// fitMemory holds the trials to resources.memory, and chooses the micro-batches
+// that are left to it.
+func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int, models map[string]*onnx.Graph) error {
+	if s.Resources.Memory == 0 {
+		return nil
+	}
+	train := 0
+	for _, f := range folds {
+		train = max(train, len(f.Train))
+	}
+	known := map[string]int{}
+	for i, t := range s.Trials {
+		key, err := sameAs(t.Config)
+		if err != nil {
+			return err
+		}
+		size, ok := known[key]
+		if !ok {
+			size, err = worker.MicroBatch(models[t.Config.Model.Base], t.Config, classes, train, pictures, s.Resources.Memory)
+			if err != nil {
+				return fmt.Errorf("trial %d, model %s: %w", i, t.Config.Model.Base, err)
+			}
+			known[key] = size
+		}
+		if t.Config.Training.MicroBatchSize == plan.AutoMicroBatch {
+			s.SetMicroBatch(i, size)
+		}
+	}
+	return nil
 }
 
 // frozenParts are the parts of the trials' networks that are computed beforehand.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,6 +235,41 @@ func (w *ClassWeights) decodeNode(d *decoder, n *yaml.Node, field string) {
 		w.Classes = append(w.Classes, ClassWeight{Class: key.Value, Weight: x})
 	})
 	slices.SortFunc(w.Classes, func(a, b ClassWeight) int { return strings.Compare(a.Class, b.Class) })
+}
+
+// decodeNode reads auto or a number.
+func (m *MicroBatch) decodeNode(d *decoder, n *yaml.Node, field string) {
+	if n.Kind == yaml.ScalarNode && n.Value == "auto" {
+		*m = AutoMicroBatch
+		return
+	}
+	var i int
+	d.scalar(n, reflect.ValueOf(&i).Elem(), field)
+	*m = MicroBatch(i)
+}
+
+// bytesPattern is a number with a unit: powers of 1024, or of 1000 without the i.
+var bytesPattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([KMGT])(i?)B$`)
+
+// decodeNode reads a size with its unit.
+func (b *Bytes) decodeNode(d *decoder, n *yaml.Node, field string) {
+	const try = "write a number with a unit, as 8GiB or 500MB"
+	m := bytesPattern.FindStringSubmatch(n.Value)
+	if n.Kind != yaml.ScalarNode || m == nil {
+		d.bad(n, field, "must be a size of memory, but is "+describe(n), try)
+		return
+	}
+	x, err := strconv.ParseFloat(m[1], 64)
+	base := 1000.0
+	if m[3] != "" {
+		base = 1024
+	}
+	x *= math.Pow(base, float64(1+strings.Index("KMGT", m[2])))
+	if err != nil || x < 1 || x >= 1<<53 {
+		d.bad(n, field, "is no size that a machine has: "+describe(n), try)
+		return
+	}
+	*b = Bytes(x)
 }
 
 // decodeNode reads one length or a list of one or two.

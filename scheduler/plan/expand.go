@@ -28,6 +28,9 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 		if !ok {
 			return nil, fmt.Errorf("expand trial %d: base model %q was not given", i, a.Config.Model.Base)
 		}
+		if a.Config.Training.MicroBatchSize == AutoMicroBatch {
+			return nil, fmt.Errorf("expand trial %d: its micro-batch size is still to be chosen", i)
+		}
 		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: a.Config, Base: base}
 		for _, fold := range folds {
 			id, err := jobID(&p.Trials[i], data, fold)
@@ -43,6 +46,16 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	}
 	p.ID = slug(s.Name) + "-" + digest(content)[:6]
 	return p, nil
+}
+
+// SetMicroBatch writes what a trial's micro_batch_size: auto comes to. One that is
+// the whole mini-batch is the same job as one without the setting.
+func (s *Sweep) SetMicroBatch(trial, pictures int) {
+	t := &s.Trials[trial].Config.Training
+	t.MicroBatchSize = MicroBatch(pictures)
+	if pictures >= t.BatchSize {
+		t.MicroBatchSize = 0
+	}
 }
 
 // Bases lists the distinct base models that the trials start from, as the user

@@ -168,7 +168,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	if s.CrossValidation != (CrossValidation{Folds: 10, Stratified: false, Repeats: 2, Seed: 3}) ||
 		s.Metric != (Metric{"auc", "maximize"}) || s.RunCap != 24 ||
-		s.Resources != (Resources{"cuda", 1, 7, 0}) || s.Checkpoints != (Checkpoints{0, 0, 3}) {
+		s.Resources != (Resources{"cuda", 1, 7, 0, 3 << 30 / 2}) || s.Checkpoints != (Checkpoints{0, 0, 3}) {
 		t.Errorf("sweep: %+v", s)
 	}
 	// The file uses every key but those that exclude others.

@@ -27,11 +27,23 @@ func (c *checker) training(t Training) {
 		c.count("training.epochs", t.Epochs, 1, 100_000)
 	}
 	c.count("training.batch_size", t.BatchSize, 1, 65_536)
-	if c.set("training.micro_batch_size") && (t.MicroBatchSize < 1 || t.MicroBatchSize > t.BatchSize || t.BatchSize%t.MicroBatchSize != 0) {
-		c.bad("training.micro_batch_size", fmt.Sprintf("must divide training.batch_size (%d), but is %d", t.BatchSize, t.MicroBatchSize), "")
-	}
+	c.microBatch(t)
 	c.word("training.cache_features", string(t.CacheFeatures), cacheFeatures, nil)
 	c.count("training.threads", t.Threads, 1, 256)
+}
+
+func (c *checker) microBatch(t Training) {
+	const field = "training.micro_batch_size"
+	n := int(t.MicroBatchSize)
+	switch {
+	case !c.set(field):
+	case t.MicroBatchSize == AutoMicroBatch:
+		if !c.set("resources.memory") {
+			c.bad(field, "is auto, but it is not said what a job may take", "add resources: {memory: 8GiB}, or write a number")
+		}
+	case n < 1 || n > t.BatchSize || t.BatchSize%n != 0:
+		c.bad(field, fmt.Sprintf("must divide training.batch_size (%d), but is %d", t.BatchSize, n), "write auto to have it chosen for resources.memory")
+	}
 }
 
 func (c *checker) loss(t Training) {

@@ -1,5 +1,7 @@
 package plan
 
+import "math"
+
 // Engine names the version of everything that turns a job's inputs into its
 // numbers: compiler, lowerings, augmentation, update rules. It is part of a
 // job's identity; raise it whenever the same job would end with other bits.
@@ -129,12 +131,23 @@ type Training struct {
 	DecayMult      Factors       `yaml:"decay_mult,omitempty" json:"decay_mult,omitempty"` // likewise
 	Epochs         int           `yaml:"epochs" json:"epochs"`
 	BatchSize      int           `yaml:"batch_size" json:"batch_size"`
-	MicroBatchSize int           `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
+	MicroBatchSize MicroBatch    `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
 	CacheFeatures  CacheFeatures `yaml:"cache_features" json:"cache_features,omitzero"`
 	Seed           int64         `yaml:"seed" json:"seed"`
 	Deterministic  bool          `yaml:"deterministic" json:"deterministic"`
 	Threads        int           `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
 }
+
+// MicroBatch is a number of pictures; 0: as many as in a mini-batch. In the file it
+// may be auto, which becomes a number before a plan is made of the sweep: see
+// Sweep.SetMicroBatch.
+type MicroBatch int
+
+// AutoMicroBatch is auto: a number that no file means.
+const AutoMicroBatch MicroBatch = math.MinInt32
+
+// Bytes is a size of memory; in the file a number with a unit, as 8GiB.
+type Bytes int64
 
 // CacheFeatures says whether what a frozen part of the network answers to the
 // pictures is computed once for all jobs: auto, where nothing varies what it
@@ -211,6 +224,8 @@ type Resources struct {
 	SlotsPerTrial int    `yaml:"slots_per_trial" json:"slots_per_trial"`
 	Priority      int    `yaml:"priority" json:"priority"`
 	MaxRestarts   int    `yaml:"max_restarts" json:"max_restarts"`
+	// Memory is what a job may be predicted to take; 0: any.
+	Memory Bytes `yaml:"memory,omitempty" json:"memory,omitempty"`
 }
 
 // Checkpoints is when checkpoints are written and which are kept.
