@@ -107,9 +107,12 @@ func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a p
 	case x.last.Kind == eventFailed && x.last.Permanent:
 		a.Detail = x.last.Reason
 		return d.giveUp(ctx, a, plan.Failure{Reason: x.last.Reason, Hint: x.last.Hint})
+	case x.memory && onePicture(spec):
+		a.Detail = x.detail()
+		return d.giveUp(ctx, a, plan.Failure{Reason: "the job ran out of memory with one picture at a time: " + x.detail(), Hint: memoryHint(spec)})
 	case crashes+1 > spec.Resources.MaxRestarts:
 		a.Detail = x.detail()
-		return d.giveUp(ctx, a, plan.Failure{Reason: fmt.Sprintf("%s (attempt %d, after %d restarts)", x.detail(), a.Number, crashes), Hint: x.last.Hint})
+		return d.giveUp(ctx, a, plan.Failure{Reason: fmt.Sprintf("%s (attempt %d, after %d restarts)", x.detail(), a.Number, crashes), Hint: x.hint(spec)})
 	}
 	d.note(ctx, a, plan.Failed, x.detail())
 	return Retry, errors.New(x.detail())

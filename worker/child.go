@@ -135,6 +135,8 @@ func failure(err error) event {
 		e.Hint = hinted.Hint()
 	}
 	e.Permanent = permanent(err)
+	var short interface{ OutOfMemory() bool }
+	e.OutOfMemory = errors.As(err, &short) && short.OutOfMemory()
 	return e
 }
 

@@ -92,6 +92,8 @@ const (
 type Daemon struct {
 	Options
 	slots *slots
+	// oomKills counts the processes that the system has ended for memory.
+	oomKills func() int64
 
 	// stopping is closed when the daemon drains, killing when its patience with
 	// the draining is at an end.
@@ -115,6 +117,7 @@ func New(o Options) *Daemon {
 	return &Daemon{
 		Options:  o.withDefaults(),
 		slots:    newSlots(o.Slots),
+		oomKills: countOOMKills,
 		stopping: make(chan struct{}), killing: make(chan struct{}),
 		running: map[string]*run{},
 	}

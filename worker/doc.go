@@ -27,6 +27,7 @@
 //	│ said result       outcome.json created, by us or another   │ ─► Completed
 //	│ said interrupted  checkpoint written                       │ ─► Interrupted or Canceled
 //	│ said failed       permanent: failure.json                  │ ─► Failed
+//	│ no memory         and one picture at a time: failure.json  │ ─► Failed
 //	│ said nothing,     too many crashes: failure.json           │ ─► Failed
 //	│ or failed         otherwise the queue tries again          │ ─► Retry
 //	└────────────────────────────────────────────────────────────┘

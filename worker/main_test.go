@@ -79,6 +79,15 @@ func playChild() {
 		case "permanent":
 			say(event{Kind: eventFailed, Reason: "a bad picture", Hint: "remove it", Permanent: true})
 			os.Exit(1)
+		case "nomemory": // as the runtime says it
+			say(event{Kind: eventFailed, Reason: "there is not enough memory", OutOfMemory: true})
+			os.Exit(1)
+		case "bigheap": // as Go says it
+			fmt.Fprintln(os.Stderr, "fatal error: runtime: out of memory\n\ngoroutine 1 [running]:")
+			os.Exit(2)
+		case "chosen": // as the kernel does it
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
 		case "transient":
 			say(event{Kind: eventFailed, Reason: "the store is away"})
 			os.Exit(1)

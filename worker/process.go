@@ -82,6 +82,26 @@ func (c *child) stop() { _, _ = io.WriteString(c.stdin, stopLine+"\n") }
 // kill ends the process and whatever it started.
 func (c *child) kill() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
 
+// outOfMemory reports whether the process ended for want of memory: by its own
+// last words, or because the system chose it. killed is the number of processes
+// that the system has ended for memory since this one began.
+func (c *child) outOfMemory(killed int64) bool {
+	last := c.stderr.String()
+	if slices.ContainsFunc(noMemory, func(words string) bool { return strings.Contains(last, words) }) {
+		return true
+	}
+	var exit *exec.ExitError
+	if !errors.As(c.err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0
+}
+
+// noMemory are the last words of Go's runtime and of C++ libraries that got no
+// memory.
+var noMemory = []string{"out of memory", "cannot allocate memory", "std::bad_alloc"}
+
 // obituary says what the process died of, with its last words.
 func (c *child) obituary() string {
 	cause := "exited without a result"

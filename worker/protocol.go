@@ -44,6 +44,8 @@ type event struct {
 	Reason    string `json:"reason,omitempty"` // of failed
 	Hint      string `json:"hint,omitempty"`
 	Permanent bool   `json:"permanent,omitempty"` // another attempt would fail the same way
+	// OutOfMemory: there was no memory for it on this machine at this moment.
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
 }
 
 // last reports whether nothing follows the event.

@@ -15,6 +15,7 @@ import (
 // exit is how a trainer process ended.
 type exit struct {
 	last     event // its last word; Kind is empty if it said none
+	memory   bool  // it ended for want of memory
 	canceled bool  // it was told to stop because its sweep was canceled
 	stopped  bool  // it was told to stop for another reason
 	why      string
@@ -40,7 +41,7 @@ func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, sl
 	defer board.close()
 	marked, stopWatching := d.watchCancel(ctx, sweep)
 	defer stopWatching()
-	s := supervision{d: d, c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
+	s := supervision{d: d, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
 	defer s.end()
 	return s.loop(ctx, events, marked)
 }
@@ -63,6 +64,8 @@ type supervision struct {
 	board *reporter
 	log   *slog.Logger
 	began time.Time
+	// oomKills is what the system had counted when the child began.
+	oomKills int64
 
 	stall *time.Timer // until the child is taken for hanging
 	grace *time.Timer // until a child that was told to stop is killed; nil before
@@ -154,8 +157,10 @@ func (s *supervision) result() exit {
 	if s.x.last.Kind == eventInterrupted && !s.x.stopped && !s.x.canceled {
 		s.x.stopped = true // somebody sent it a signal
 	}
+	s.x.memory = s.x.last.OutOfMemory
 	if s.x.why == "" && s.x.last.Kind == "" {
 		s.x.why = s.c.obituary()
+		s.x.memory = s.c.outOfMemory(s.d.oomKills() - s.oomKills)
 	}
 	return s.x
 }

@@ -9,6 +9,34 @@ import (
 // written against: a library offers it from release 1.APIVersion on.
 const APIVersion = 24
 
+// MemoryError says that the library got no memory.
+type MemoryError struct {
+	Err error // what the library says
+}
+
+// Error has the library's words, which name the size and the node.
+func (e *MemoryError) Error() string { return fmt.Sprintf("there is not enough memory: %v", e.Err) }
+
+// Unwrap is what the library says.
+func (e *MemoryError) Unwrap() error { return e.Err }
+
+// OutOfMemory marks the error for those who do not know this package.
+func (e *MemoryError) OutOfMemory() bool { return true }
+
+// noMemory are the words for it in messages of the library, which has no code of
+// its own for it.
+var noMemory = []string{"Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory"}
+
+// classed is an error of the library, a *MemoryError where it is one.
+func classed(err error) error {
+	for _, words := range noMemory {
+		if err != nil && strings.Contains(err.Error(), words) {
+			return &MemoryError{Err: err}
+		}
+	}
+	return err
+}
+
 // LibraryError says why the ONNX Runtime library cannot be used.
 type LibraryError struct {
 	Path   string   // the file or linker name in question; "" where none was found

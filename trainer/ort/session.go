@@ -38,7 +38,7 @@ func newSession(g *onnx.Graph, threads int) (*Session, error) {
 	defer func() { _ = options.Destroy() }() // only fails where there is nothing to free
 	session, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, names(g.Inputs), names(g.Outputs), options)
 	if err != nil {
-		return nil, err
+		return nil, classed(err)
 	}
 	return &Session{
 		name:    g.Name,
@@ -127,7 +127,7 @@ func (s *Session) Run(inputs, outputs []*onnx.Tensor) error {
 		return fmt.Errorf("graph %q: output %w", s.name, err)
 	}
 	if err := s.session.Run(in.values, out.values); err != nil {
-		return fmt.Errorf("graph %q: %w", s.name, err)
+		return fmt.Errorf("graph %q: %w", s.name, classed(err))
 	}
 	out.fetch()
 	return nil
