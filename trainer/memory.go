@@ -20,27 +20,22 @@ type Memory struct {
 	Sessions int64 // the graphs and their constants
 	Batches  int64 // mini-batches in preparation
 	Export   int64 // the trained network on its way to the store, after all else is given back
+	Features int64 // the pass over the pictures before the training, where there is one
 }
 
 // Peak is the most at any time.
 func (m Memory) Peak() int64 {
-	return m.Process + m.Model + m.State + max(m.Values+m.Sessions+m.Batches, m.Export)
+	training := m.State + max(m.Values+m.Sessions+m.Batches, m.Export)
+	return m.Process + m.Model + max(m.Features, training)
 }
 
-const (
-	// processBytes is what a trainer process has before it reads anything (25 MB
-	// measured), with room for what the Go runtime holds back.
-	processBytes = 64 << 20
-	// nodeBytes is what an opened graph takes for each node: 7 kB measured.
-	nodeBytes = 8 << 10
-	// The runtime's allocator hands out chunks that are up to twice as large as
-	// what is asked for, and does not give back what lies between: with five
-	// networks it took 1.2 to 1.7 times what is alive at once.
-	valuesNumerator, valuesDenominator = 8, 5
-)
+// processBytes is what a trainer process has before it reads anything (25 MB
+// measured), with room for what the Go runtime holds back.
+const processBytes = 64 << 20
 
 // Memory predicts what the job takes. Of its Data it needs the geometry alone,
-// and of Train and Test how many there are.
+// and of Train and Test how many there are. What it takes to compute its Features
+// is for the caller to add.
 func (j *Job) Memory() (Memory, error) {
 	p, err := j.compile()
 	if err != nil {
@@ -56,8 +51,8 @@ func (j *Job) Memory() (Memory, error) {
 		if err != nil {
 			return Memory{}, err
 		}
-		m.Values += f.Values * valuesNumerator / valuesDenominator
-		m.Sessions += f.Constants + int64(f.Nodes)*nodeBytes
+		m.Values += f.Arena()
+		m.Sessions += f.Session()
 	}
 	return m, nil
 }

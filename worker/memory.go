@@ -6,6 +6,7 @@ import (
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
 	"orchestrator/trainer/dataset"
+	"orchestrator/trainer/features"
 	"orchestrator/trainer/onnx"
 )
 
@@ -15,6 +16,10 @@ import (
 // pictures that of the data set. Where nothing fits the error says what would.
 func MicroBatch(base *onnx.Graph, c plan.Config, classes []string, train, pictures int, limit plan.Bytes) (int, error) {
 	job, err := plannedJob(base, c, classes, train, pictures)
+	if err != nil {
+		return 0, err
+	}
+	pass, err := passMemory(job, c, pictures)
 	if err != nil {
 		return 0, err
 	}
@@ -29,6 +34,7 @@ func MicroBatch(base *onnx.Graph, c plan.Config, classes []string, train, pictur
 		if err != nil {
 			return 0, err
 		}
+		m.Features = pass
 		if m.Peak() <= int64(limit) {
 			return size, nil
 		}
@@ -36,6 +42,16 @@ func MicroBatch(base *onnx.Graph, c plan.Config, classes []string, train, pictur
 			return 0, &memoryError{auto: auto, size: size, need: m.Peak(), limit: int64(limit)}
 		}
 	}
+}
+
+// passMemory is what it takes to compute the features of the job's frozen part; 0
+// where it has none.
+func passMemory(job trainer.Job, c plan.Config, pictures int) (int64, error) {
+	f, err := frozenPart(job, c, pictures)
+	if f == nil || err != nil {
+		return 0, err
+	}
+	return features.Spec{Model: job.Model, Values: f.Values, Data: job.Data, Pictures: pictures}.Memory()
 }
 
 // smaller is the largest number below n that divides it.

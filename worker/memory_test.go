@@ -57,6 +57,27 @@ func TestMicroBatchIsTheLargestThatFits(t *testing.T) {
 	if got, err := MicroBatch(base, frozen, classes, 100, 120, need(48)-1); got != 48 || err != nil {
 		t.Errorf("on features: %d, %v", got, err)
 	}
+	// The pass that computes the features has to fit, too.
+	job, err := plannedJob(base, frozen, classes, 100, 120)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass, err := passMemory(job, frozen, 120)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := job.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frozen.Training.BatchSize = 1
+	least := plan.Bytes(m.Process + m.Model + pass)
+	if got, err := MicroBatch(base, frozen, classes, 100, 120, least); got != 1 || err != nil {
+		t.Errorf("with room for the pass: %d, %v", got, err)
+	}
+	if _, err := MicroBatch(base, frozen, classes, 100, 120, least-1); !errors.As(err, &refused) {
+		t.Errorf("without room for the pass: %v", err)
+	}
 }
 
 func TestSmaller(t *testing.T) {

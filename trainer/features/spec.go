@@ -11,6 +11,7 @@ import (
 
 	"orchestrator/trainer"
 	"orchestrator/trainer/compile"
+	"orchestrator/trainer/footprint"
 	"orchestrator/trainer/onnx"
 )
 
@@ -122,6 +123,21 @@ func (s Spec) Size() (int64, error) {
 		return 0, err
 	}
 	return p.size, nil
+}
+
+// Memory is what the pass is predicted to take where the features have to be
+// computed, in bytes, beside the network itself.
+func (s Spec) Memory() (int64, error) {
+	p, err := newPass(s)
+	if err != nil {
+		return 0, err
+	}
+	f, err := footprint.Of(p.program.Graph)
+	if err != nil {
+		return 0, err
+	}
+	outputs := batch * p.size / int64(s.Pictures)
+	return f.Session() + f.Arena() + outputs, nil
 }
 
 // identify hashes everything that determines the features.
