@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var small = Geometry{Resize: []int{4, 4}, Channels: "rgb"}
@@ -187,21 +189,6 @@ func TestPixelErrors(t *testing.T) {
 	}
 }
 
-// TestWaitingIsCancelled: who waits for another's decoding can be stopped.
-func TestWaitingIsCancelled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(context.Background(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*lockPoll)
-	defer cancel()
-	if _, err := lock(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want the deadline", err)
-	}
-}
-
 func TestGoroutinesShareAFile(t *testing.T) {
 	c := newCache(t)
 	var wg sync.WaitGroup
@@ -266,8 +253,11 @@ func TestProcessesShareAFile(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := lock(context.Background(), file+".lock")
+	held, err := os.OpenFile(file+".lock", os.O_RDWR, 0)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -282,7 +272,7 @@ func TestProcessesShareAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unlock()
+	held.Close()
 	for i, child := range children {
 		if err := child.Wait(); err != nil {
 			t.Errorf("%v: %s", err, &output[i])
