@@ -47,7 +47,7 @@ var settings = []struct {
 	{"output", "output", "how results are printed: table or json (results and report also csv, latex; model graph also dot)", "table", false},
 	{"store", "store", "artifact store: a folder, or s3://bucket/prefix", filepath.Join(".orchestrator", "store"), false},
 	{"redis", "redis", "Redis for submit and worker: host:port, redis://... or rediss://... (run brings its own)", "", false},
-	{"cache_dir", "cache-dir", "folder for fetched data sets, models and decoded pictures", "", false},
+	{"cache_dir", "cache-dir", "folder for fetched data sets and models, decoded pictures and features", "", false},
 	{"onnxruntime_library", "onnxruntime-library", "ONNX Runtime shared library (default: the one that make setup installs)", "", false},
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
 	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
