@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine fuzz clean
+.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine zoo fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -55,6 +55,9 @@ bench: setup ## training step, data path and queue path
 bench-engine: setup ## our training step beside PyTorch's (any python3 that has torch: make bench-engine PYTHON=...)
 	go build -o bin/bench-engine ./bench/engine
 	bin/bench-engine -python $(or $(PYTHON),python3)
+
+zoo: setup build ## train the light models in build/light, and CaffeNet, for ten steps: every loss has to fall
+	./tools/zoo.sh
 
 fuzz: ## every parser for a while: make fuzz FUZZTIME=30s
 	./tools/fuzz.sh $(or $(FUZZTIME),20s)
