@@ -140,3 +140,24 @@ func TestDump(t *testing.T) {
 		t.Errorf("the text is\n%s\nwant (run with -update to accept)\n%s", got, want)
 	}
 }
+
+// TestInspectSharedWeights: weights that two layers read count once, at the first.
+func TestInspectSharedWeights(t *testing.T) {
+	w := NewTensor(Float, 5, 5)
+	w.Name, w.Param = "w", true
+	r, err := Inspect(&Graph{
+		Inputs:       []Value{{Name: "x", Type: Float, Shape: []int{Batch, 5}}},
+		Outputs:      []Value{{Name: "z", Type: Float, Shape: []int{Batch, 5}}},
+		Initializers: []*Tensor{w},
+		Nodes: []*Node{
+			{Op: "MatMul", Name: "first", Inputs: []string{"x", "w"}, Outputs: []string{"y"}},
+			{Op: "MatMul", Name: "second", Inputs: []string{"y", "w"}, Outputs: []string{"z"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Parameters != 25 || r.Layers[0].Parameters != 25 || r.Layers[1].Parameters != 0 {
+		t.Errorf("%d parameters, %d and %d of the layers, want 25, 25 and 0", r.Parameters, r.Layers[0].Parameters, r.Layers[1].Parameters)
+	}
+}
