@@ -45,7 +45,7 @@ func (j *Job) Memory() (Memory, error) {
 	for _, t := range j.Model.Initializers {
 		m.Model += 2 * 4 * int64(onnx.NumElements(t.Shape)) // the file, and the numbers read from it
 	}
-	m.Export = 2 * m.Model // a copy, its encoding, and the encoding's parts
+	m.Export = 5 * m.Model / 2 // a copy, its encoding, and the encoding's parts while they grow
 	for _, program := range p.all() {
 		f, err := footprint.Of(program.Graph)
 		if err != nil {
