@@ -40,6 +40,9 @@ func FindFrozenPart(base *onnx.Graph, c plan.Config, classes []string, pictures 
 	if f == nil || err != nil {
 		return nil, err
 	}
+	if _, err := job.Memory(); err != nil { // it compiles what is trained on features
+		return nil, err
+	}
 	part := &FrozenPart{Layers: len(f.Layers), Bytes: featureBytes(f, pictures)}
 	for _, value := range f.Values {
 		part.UpTo = append(part.UpTo, layerOf(job.Model, value))
