@@ -26,7 +26,7 @@ parameters:
 // computes features: the sweep ends with the same figures.
 func TestFeaturesSurviveTheirWorkers(t *testing.T) {
 	w := newWorkspace(t)
-	w.run("dataset", "example", "pictures", "--pictures", "360", "--size", "128")
+	w.run("dataset", "example", "pictures", "--pictures", "600", "--size", "128")
 	w.run("run", w.write("head.yaml", headSweep), "--slots", "1")
 	want := figures(t, w.results())
 	if len(want) != 4 {
@@ -34,7 +34,7 @@ func TestFeaturesSurviveTheirWorkers(t *testing.T) {
 	}
 
 	c := newCluster(t)
-	c.run("dataset", "example", "pictures", "--pictures", "360", "--size", "128")
+	c.run("dataset", "example", "pictures", "--pictures", "600", "--size", "128")
 	file := c.write("head.yaml", headSweep)
 	first := c.worker()
 	c.run("submit", file)
