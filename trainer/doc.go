@@ -27,6 +27,17 @@
 // the unbroken one would have drawn, and splitting a mini-batch into
 // micro-batches changes no draw.
 //
+// # A frozen part
+//
+// Where Job.Features is set, the network is divided (Job.Frozen): mini-batches
+// hold what the part below answered to each sample, and the step program is the
+// part above. The evaluations are of features too, but for the last one, which is
+// of pictures by the whole network: that is what the Result holds.
+//
+// # Memory
+//
+// Job.Memory predicts what a job takes from its programs, without running any.
+//
 // # Short batches
 //
 // Graphs have a fixed batch size. The rows of a short last batch are filled up by
