@@ -22,6 +22,7 @@ type batchSpec struct {
 	epoch   int   // from 0
 	step    int   // from 0, within the epoch or the evaluation
 	first   int   // position of samples[0] in the epoch's order
+	crops   int   // of each sample in an evaluation, which stands there as often; 0: one
 	samples []int // at least one, at most the buffer's rows
 }
 
@@ -44,7 +45,7 @@ func (j *Job) plan(epoch, step int) iter.Seq[batchSpec] {
 					return
 				}
 			}
-			for s := range evalPlan(j.Test, j.evalBatch(), epoch) {
+			for s := range evalPlan(j.Test, j.evalBatch(), epoch, j.crops(epoch)) {
 				s.features = features && epoch < j.Epochs-1
 				if !yield(s) {
 					return
@@ -54,12 +55,21 @@ func (j *Job) plan(epoch, step int) iter.Seq[batchSpec] {
 	}
 }
 
+// crops is how many crops of each picture the evaluation after an epoch takes:
+// oversampling is for the last one alone, which is what the outcome records.
+func (j *Job) crops(epoch int) int {
+	if epoch < j.Epochs-1 {
+		return 1
+	}
+	return max(j.Oversample, 1)
+}
+
 // evalPlan yields the mini-batches of one evaluation.
-func evalPlan(samples []int, rows, epoch int) iter.Seq[batchSpec] {
+func evalPlan(samples []int, rows, epoch, crops int) iter.Seq[batchSpec] {
 	return func(yield func(batchSpec) bool) {
 		step := 0
-		for part := range slices.Chunk(samples, rows) {
-			if !yield(batchSpec{epoch: epoch, step: step, first: step * rows, samples: part}) {
+		for part := range slices.Chunk(repeated(samples, crops), rows) {
+			if !yield(batchSpec{epoch: epoch, step: step, first: step * rows, crops: crops, samples: part}) {
 				return
 			}
 			step++
@@ -236,8 +246,8 @@ func BalancedWeights(data Data, samples []int, classes int) []float64 {
 	return weights
 }
 
-// window chooses the crop of the i-th sample: central in evaluation, in training
-// random unless it is to be central there too. Without a crop only the mirror is
+// window chooses the crop of the i-th sample: in evaluation the next of its crops
+// (the central one, unless there are more), in training a random one, unless it is to be central there too. Without a crop only the mirror is
 // drawn.
 func (b *batch) window(i int, from source) (top, left int, flip bool) {
 	_, height, width, crop := from.data.Geometry()
@@ -246,7 +256,9 @@ func (b *batch) window(i int, from source) (top, left int, flip bool) {
 		spareH, spareW = 0, 0
 	}
 	if !b.train {
-		return spareH / 2, spareW / 2, false
+		crops := Crops(height, width, crop, b.crops)
+		c := crops[(b.first+i)%len(crops)]
+		return c.Top, c.Left, c.Mirror
 	}
 	r := rng.New(from.seed, "augment", b.epoch, b.first+i)
 	top, left = r.IntN(spareH+1), r.IntN(spareW+1)

@@ -31,6 +31,9 @@ func (j *Job) check() error {
 	if n := len(j.ClassWeights); n != 0 && n != len(j.Classes) {
 		return badJob("%d class weights for %d classes", n, len(j.Classes))
 	}
+	if err := checkOversample(j.Oversample, j.Data); err != nil {
+		return err
+	}
 	if err := j.Policy.check(); err != nil {
 		return err
 	}

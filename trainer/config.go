@@ -35,6 +35,9 @@ type Job struct {
 	BatchSize  int // the last batch of an epoch may be shorter
 	MicroBatch int // 0 or at least BatchSize: no accumulation
 	EvalBatch  int // 0: MicroBatch, or BatchSize
+	// Oversample is 5 or 10 to average the last evaluation over so many crops of
+	// each picture (see Crops); 0 or 1: the central one.
+	Oversample int
 	Seed       int64
 	Mirror     bool // random left-right flips in training
 	CenterCrop bool // the crop is central in training too, not at random

@@ -17,14 +17,21 @@ type Evaluation struct {
 	Data    Data
 	Samples []int
 	Batch   int // pictures per run
+	// Oversample is 5 or 10 to average over so many crops of each picture (see
+	// Crops); 0 or 1: the central one.
+	Oversample int
 }
 
-// Evaluate runs the network on the central crop of each sample, in order.
+// Evaluate runs the network on the crops of each sample, in order.
 func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, err error) {
 	if len(e.Samples) == 0 {
 		return nil, nil
 	}
-	rows := min(max(e.Batch, 1), len(e.Samples))
+	if err := checkOversample(e.Oversample, e.Data); err != nil {
+		return nil, err
+	}
+	crops := max(e.Oversample, 1)
+	rows := min(max(e.Batch, 1), crops*len(e.Samples))
 	p, err := compile.Eval(e.Model, evalOptions(e.Data, rows, e.Classes))
 	if err != nil {
 		return nil, &CompileError{What: "evaluation", Err: err}
@@ -39,7 +46,7 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 	if err != nil {
 		return nil, err
 	}
-	batches := prefetch(evalPlan(e.Samples, rows, 0),
+	batches := prefetch(evalPlan(e.Samples, rows, 0, crops),
 		func(content) *batch { return newBatch(rows, 1, pictureInput(e.Data), nil) },
 		func(b *batch, s batchSpec) error { return b.fill(s, source{data: e.Data}) })
 	defer batches.close()
@@ -50,7 +57,7 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 		}
 		b, _, err := batches.next()
 		if b == nil || err != nil {
-			return out, err
+			return averaged(out, crops), err
 		}
 		if out, err = ev.run(b, st, e.Data, out); err != nil {
 			return nil, err

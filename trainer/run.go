@@ -187,7 +187,10 @@ func (j *Job) inputs(c content, rest *compile.Frozen) []onnx.Value {
 // epochs does what is left of the job.
 func (r *run) epochs() error {
 	if r.at.Epoch == r.job.Epochs { // all is done, but the predictions are not kept
-		_, err := r.evaluate()
+		scores, err := r.evaluate()
+		if err == nil { // the checkpoint may be of a job that took other crops
+			r.at.History[len(r.at.History)-1].Scores = scores
+		}
 		return err
 	}
 	for r.at.Epoch < r.job.Epochs {
@@ -312,7 +315,8 @@ func (r *run) scored() *state {
 // evaluate scores the test samples.
 func (r *run) evaluate() (Scores, error) {
 	r.predictions = r.predictions[:0:0]
-	for len(r.predictions) < len(r.job.Test) {
+	crops := r.job.crops(r.at.Epoch)
+	for len(r.predictions) < crops*len(r.job.Test) {
 		if err := r.pause(); err != nil {
 			return nil, err
 		}
@@ -329,6 +333,7 @@ func (r *run) evaluate() (Scores, error) {
 		}
 		r.batches.release(b)
 	}
+	r.predictions = averaged(r.predictions, crops)
 	loss := meanLoss(r.predictions)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return nil, &DivergedError{Epoch: min(r.at.Epoch+1, r.job.Epochs), Loss: loss, Rate: r.learningRate}

@@ -42,6 +42,7 @@ type checkpoints struct {
 	ctx     context.Context
 	store   artifacts.Store
 	job     string
+	alike   []string // jobs whose checkpoints are as good as this one's
 	attempt int
 	saved   func(key string)
 	log     *slog.Logger
@@ -92,19 +93,30 @@ func (c *checkpoints) put(key string, ck trainer.Checkpoint, size int64) (digest
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-// Latest returns the newest checkpoint that verifies. One that does not is
-// skipped; a store that does not answer is an error, as there may well be a
+// Latest returns the newest checkpoint that verifies, of this job or else of one
+// that trains alike. One that does not verify is skipped; a store that does not answer is an error, as there may well be a
 // checkpoint in it.
 func (c *checkpoints) Latest() (ck *trainer.Checkpoint, err error) {
 	err = patiently(c.ctx, c.patience, c.log, func() error {
-		ck, err = c.latest()
-		return err
+		if ck, err = c.latest(c.job); ck != nil || err != nil {
+			return err
+		}
+		for _, job := range c.alike {
+			other, err := c.latest(job)
+			if err != nil {
+				return err
+			}
+			if other != nil && (ck == nil || other.Epoch > ck.Epoch) {
+				ck = other
+			}
+		}
+		return nil
 	})
 	return ck, err
 }
 
-func (c *checkpoints) latest() (*trainer.Checkpoint, error) {
-	names, _, err := listCheckpoints(c.ctx, c.store, c.job)
+func (c *checkpoints) latest(job string) (*trainer.Checkpoint, error) {
+	names, _, err := listCheckpoints(c.ctx, c.store, job)
 	if err != nil {
 		return nil, err
 	}

@@ -207,6 +207,27 @@ func TestTwoAttemptsDoNotMixTheirHalves(t *testing.T) {
 	}
 }
 
+// A job without a checkpoint goes on from the furthest of those that train alike;
+// its own come first.
+func TestCheckpointsOfTheSameTraining(t *testing.T) {
+	s := artifacts.Mem()
+	c, near, far := newCheckpoints(t, s), newCheckpoints(t, s), newCheckpoints(t, s)
+	c.alike = []string{"none", "near", "far"}
+	near.job, far.job = "near", "far"
+	c.wantLatest(t, nil)
+	a, b, own := checkpointAt(1, 2), checkpointAt(3, 0), checkpointAt(1, 0)
+	near.mustSave(t, a)
+	c.wantLatest(t, &a)
+	far.mustSave(t, b)
+	c.wantLatest(t, &b)
+	near.wantLatest(t, &a)
+	c.mustSave(t, own)
+	c.wantLatest(t, &own)
+	if n := len(keysOf(t, s, plan.CheckpointPrefix("far"))); n != 2 {
+		t.Errorf("%d objects are left of the other job's checkpoint", n)
+	}
+}
+
 func TestPruneAfterTheOutcome(t *testing.T) {
 	for keep, want := range map[int]int{0: 0, 1: 2, 5: 4} {
 		c := newCheckpoints(t, artifacts.Mem())

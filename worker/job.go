@@ -49,7 +49,7 @@ func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, 
 			Patience: t.Policy.Patience, Threshold: t.Policy.Threshold, WarmUp: t.Policy.WarmUp,
 		},
 		Rates: rates, Epochs: t.Epochs, BatchSize: t.BatchSize, MicroBatch: int(t.MicroBatchSize),
-		EvalBatch: s.Config.Evaluation.BatchSize, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror, CenterCrop: s.Config.Preprocessing.CenterCrop,
+		EvalBatch: s.Config.Evaluation.BatchSize, Oversample: s.Config.Evaluation.Oversample, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror, CenterCrop: s.Config.Preprocessing.CenterCrop,
 		CheckpointEveryEpochs: s.Checkpoints.EveryEpochs,
 		Metadata:              metadata,
 	}, nil

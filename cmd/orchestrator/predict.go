@@ -25,6 +25,7 @@ type predictOptions struct {
 	model string
 	sweep string
 	trial int
+	crops int
 }
 
 func newPredictCommand(a *app) *cobra.Command {
@@ -44,6 +45,7 @@ and the preprocessing are read from the model's metadata.` + "\n" + exitHelp,
 	cmd.Flags().StringVar(&o.model, "model", "", "an exported model.onnx")
 	cmd.Flags().StringVar(&o.sweep, "sweep", "", "a sweep: its best trial, or the one of --trial")
 	cmd.Flags().IntVar(&o.trial, "trial", -1, "a trial's number (default: the best)")
+	cmd.Flags().IntVar(&o.crops, "oversample", 1, "crops of each picture to average: 1, 5 (corners and centre) or 10 (mirrored, too)")
 	cmd.MarkFlagsMutuallyExclusive("model", "sweep")
 	cmd.MarkFlagsOneRequired("model", "sweep")
 	return cmd
@@ -58,6 +60,9 @@ type picturePrediction struct {
 }
 
 func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string) error {
+	if o.crops != 1 && o.crops != 5 && o.crops != 10 {
+		return usagef("--oversample 10", "--oversample is %d; it may be 1, 5 or 10", o.crops)
+	}
 	models, err := predictModels(ctx, a, o)
 	if err != nil {
 		return err
@@ -72,7 +77,7 @@ func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string
 		sums[i] = map[string]float64{}
 	}
 	for _, data := range models {
-		if err := addAnswers(ctx, sums, data, rt, pictures, 1/float64(len(models))); err != nil {
+		if err := addAnswers(ctx, sums, data, rt, pictures, o.crops, 1/float64(len(models))); err != nil {
 			return err
 		}
 	}
@@ -81,7 +86,7 @@ func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string
 
 // addAnswers runs one network on all pictures and adds its probabilities, times
 // share, to sums.
-func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt *ort.Runtime, pictures []string, share float64) error {
+func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt *ort.Runtime, pictures []string, crops int, share float64) error {
 	g, err := onnximport.Read(model)
 	if err != nil {
 		return err
@@ -99,7 +104,7 @@ func addAnswers(ctx context.Context, sums []map[string]float64, model []byte, rt
 		samples[i] = i
 	}
 	answers, err := trainer.Evaluate(ctx, trainer.Evaluation{
-		Model: g, Classes: len(classes), Data: data, Samples: samples, Batch: predictBatch,
+		Model: g, Classes: len(classes), Data: data, Samples: samples, Batch: predictBatch, Oversample: crops,
 	}, trainer.RuntimeOf(rt))
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func defaults() document {
 				Loss: "softmax", Optimizer: "sgd", Momentum: 0.9, Policy: Policy{Policy: "fixed"},
 				BatchSize: 32, CacheFeatures: "auto", Seed: 42, Deterministic: true, Threads: 2,
 			},
-			Evaluation: Evaluation{Metrics: []string{"accuracy", "loss"}},
+			Evaluation: Evaluation{Metrics: []string{"accuracy", "loss"}, Oversample: 1},
 		},
 	}
 }

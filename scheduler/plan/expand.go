@@ -31,7 +31,11 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 		if a.Config.Training.MicroBatchSize == AutoMicroBatch {
 			return nil, fmt.Errorf("expand trial %d: its micro-batch size is still to be chosen", i)
 		}
-		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: a.Config, Base: base}
+		config := a.Config
+		if config.Evaluation.Oversample == 1 {
+			config.Evaluation.Oversample = 0
+		}
+		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: config, Base: base}
 		for _, fold := range folds {
 			id, err := jobID(&p.Trials[i], data, fold)
 			if err != nil {
@@ -166,7 +170,28 @@ func (p *Plan) Spec(job Job) Spec {
 		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold,
 		Config: trial.Config, Base: trial.Base, Pack: p.Data.Pack, Classes: p.Data.Classes,
 		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
+		SameTraining: sameTraining(trial, p.Data, fold),
 	}
+}
+
+// sameTraining lists the jobs that differ from a trial's in nothing but
+// evaluation.oversample.
+func sameTraining(trial Trial, data Data, fold Fold) []string {
+	if trial.Config.Preprocessing.Crop == 0 {
+		return nil
+	}
+	var same []string
+	for _, crops := range []int{0, 5, 10} {
+		other := trial
+		other.Config.Evaluation.Oversample = crops
+		if crops == trial.Config.Evaluation.Oversample {
+			continue
+		}
+		if id, err := jobID(&other, data, fold); err == nil { // as it was for the job itself
+			same = append(same, id)
+		}
+	}
+	return same
 }
 
 // Specs returns the specs of all jobs, trial-major.

@@ -89,10 +89,45 @@ func TestSpecs(t *testing.T) {
 	want := Spec{
 		Job: p.Jobs[4].ID, Engine: Engine, Sweep: p.ID, Trial: 1, Fold: 1, Config: s.Trials[1].Config,
 		Base: bases["caffenet.onnx"], Pack: data.Pack, Classes: data.Classes, Train: folds[1].Train, Test: folds[1].Test,
-		Resources: s.Resources, Checkpoints: s.Checkpoints,
+		Resources: s.Resources, Checkpoints: s.Checkpoints, SameTraining: specs[4].SameTraining,
 	}
 	if diff := cmp.Diff(want, specs[4]); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// Trials that differ in evaluation.oversample alone are different jobs, which know
+// of each other's checkpoints; those that differ in their training do not.
+func TestOversamplingSharesTheTraining(t *testing.T) {
+	s, data, folds, bases := sample(t)
+	s.Trials = s.Trials[:1]
+	for _, crops := range []int{1, 5, 10} {
+		trial := s.Trials[0]
+		trial.Config.Evaluation.Oversample = crops
+		s.Trials = append(s.Trials, trial)
+	}
+	s.Trials = s.Trials[1:]
+	p := mustExpand(t, s, data, folds, bases)
+	specs, n := p.Specs(), len(folds)
+	for fold := range folds {
+		jobs := []string{specs[fold].Job, specs[n+fold].Job, specs[2*n+fold].Job}
+		for i := range 3 {
+			want := append(append([]string{}, jobs[:i]...), jobs[i+1:]...)
+			if diff := cmp.Diff(want, specs[i*n+fold].SameTraining); diff != "" {
+				t.Errorf("fold %d, trial %d (-want +got):\n%s", fold, i, diff)
+			}
+		}
+	}
+	if p.Trials[0].Config.Evaluation.Oversample != 0 {
+		t.Error("one crop is not what plans held that knew no more")
+	}
+	s.Trials = s.Trials[:1]
+	s.Trials[0].Config.Training.Momentum /= 2
+	other := mustExpand(t, s, data, folds, bases).Specs()[0]
+	for _, spec := range specs {
+		if spec.Job == other.Job || slices.Contains(other.SameTraining, spec.Job) {
+			t.Errorf("job %s is said to train with another momentum", spec.Job)
+		}
 	}
 }
 

@@ -158,7 +158,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			DecayMult: Factors{{"*bias", 1, 0}},
 			Epochs:    65, BatchSize: 256, MicroBatchSize: 32, CacheFeatures: "off", Seed: 7, Deterministic: false, Threads: 4,
 		},
-		Evaluation: Evaluation{Metrics: []string{"accuracy", "loss", "f1", "auc"}, BatchSize: 64},
+		Evaluation: Evaluation{Metrics: []string{"accuracy", "loss", "f1", "auc"}, BatchSize: 64, Oversample: 10},
 	}
 	if diff := cmp.Diff(want, s.Trials[0].Config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)

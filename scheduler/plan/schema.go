@@ -19,7 +19,6 @@ type document struct {
 // They are refused by name: ignoring them would train something else.
 var notYet = map[string]string{
 	"early_terminate":                        "which trains every fold to its end",
-	"evaluation.oversample":                  "which scores the central crop",
 	"model.surgery[].reinit":                 "",
 	"model.surgery[].rename":                 "",
 	"model.surgery[].to_fully_convolutional": "",

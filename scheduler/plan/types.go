@@ -202,6 +202,9 @@ type Policy struct {
 type Evaluation struct {
 	Metrics   []string `yaml:"metrics" json:"metrics"` // accuracy | loss | f1 | auc
 	BatchSize int      `yaml:"batch_size,omitempty" json:"batch_size,omitempty"`
+	// Oversample is how many crops of a picture the last evaluation averages: 1,
+	// 5 or 10. A plan holds 0 for 1, as plans did that knew no more.
+	Oversample int `yaml:"oversample,omitempty" json:"oversample,omitempty"`
 }
 
 // CrossValidation is how folds are made.
@@ -305,6 +308,9 @@ type Spec struct {
 	Test        []int       `json:"test"`
 	Resources   Resources   `json:"resources"`
 	Checkpoints Checkpoints `json:"checkpoints"`
+	// SameTraining are the jobs that train alike and evaluate otherwise: a
+	// checkpoint of theirs is as good as one of this job.
+	SameTraining []string `json:"same_training,omitempty"`
 }
 
 // Metrics are scores by the names that sweep.yaml uses. In JSON a score that is

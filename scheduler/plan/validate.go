@@ -289,4 +289,13 @@ func (c *checker) evaluation(doc *document) {
 	if c.set("evaluation.batch_size") {
 		c.count("evaluation.batch_size", e.BatchSize, 1, 65_536)
 	}
+	switch e.Oversample {
+	case 1:
+	case 5, 10:
+		if doc.Preprocessing.Crop == 0 {
+			c.bad("evaluation.oversample", fmt.Sprintf("is %d, but there is no crop to take %d times", e.Oversample, e.Oversample), "set preprocessing.crop, or leave it out")
+		}
+	default:
+		c.bad("evaluation.oversample", fmt.Sprintf("must be 1, 5 or 10, but is %d", e.Oversample), "1: the central crop; 5: the corners too; 10: mirrored too")
+	}
 }
