@@ -27,6 +27,7 @@ func newDatasetCommand(a *app) *cobra.Command {
 
 func addScanFlags(cmd *cobra.Command, o *dataset.Options) {
 	cmd.Flags().StringVar(&o.Root, "root", "", "folder that a list's file names are relative to")
+	cmd.Flags().StringVar(&o.Folds, "folds", "", "folder of explicit folds, whose lists give the labels where there are no class folders")
 	cmd.Flags().StringSliceVar(&o.Include, "include", nil, "only files that match these globs")
 	cmd.Flags().StringSliceVar(&o.Exclude, "exclude", nil, "no files that match these globs")
 	cmd.Flags().StringVar(&o.OnBad, "on-bad", "error", "what an unreadable picture does: error, or skip")

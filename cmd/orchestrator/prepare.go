@@ -101,6 +101,7 @@ func parseSweep(file string, set []string) (*plan.Sweep, error) {
 func readData(ctx context.Context, s *plan.Sweep, in func(field, path string) string) (*dataset.Index, []plan.Fold, error) {
 	index, err := dataset.Scan(ctx, dataset.Options{
 		Path: in("dataset.path", s.Dataset.Path), Root: in("dataset.root", s.Dataset.Root),
+		Folds:   in("dataset.folds", s.Dataset.Folds),
 		Include: s.Dataset.Include, Exclude: s.Dataset.Exclude, OnBad: s.Dataset.OnBad,
 	})
 	if err != nil {

@@ -31,16 +31,23 @@ func ReadFolds(dir string, ix *Index) ([]FoldFiles, error) {
 	for _, name := range names {
 		f := FoldFiles{Name: name}
 		in := map[int]string{} // where a sample was seen in this fold
-		if f.Train, err = find.list(filepath.Join(dir, name, "train.txt"), in); err != nil {
+		if f.Train, err = find.list(filepath.Join(dir, name, foldLists[0]), in, nil); err != nil {
 			return nil, err
 		}
-		if f.Test, err = find.list(filepath.Join(dir, name, "test.txt"), in); err != nil {
+		trained := map[int]bool{}
+		for _, i := range f.Train {
+			trained[ix.Samples[i].Label] = true
+		}
+		if f.Test, err = find.list(filepath.Join(dir, name, foldLists[1]), in, trained); err != nil {
 			return nil, err
 		}
 		folds = append(folds, f)
 	}
 	return folds, nil
 }
+
+// foldLists are the lists of a fold.
+var foldLists = [2]string{"train.txt", "test.txt"}
 
 func foldNames(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -98,8 +105,8 @@ func (f *finder) find(name string) (sample int, problem string) {
 	}
 }
 
-// list reads one side of a fold.
-func (f *finder) list(file string, seen map[int]string) ([]int, error) {
+// readFoldList reads the lines of one side of a fold.
+func readFoldList(file string) ([]entry, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, &Error{File: file, Problem: "the fold's list is missing", hint: "each fold has a train.txt and a test.txt"}
@@ -110,6 +117,15 @@ func (f *finder) list(file string, seen map[int]string) ([]int, error) {
 	}
 	if len(entries) == 0 {
 		return nil, &Error{File: file, Problem: "the list is empty", hint: "a fold needs pictures to train and to test on"}
+	}
+	return entries, nil
+}
+
+// list reads one side of a fold. trained are the classes of the other one, or nil.
+func (f *finder) list(file string, seen map[int]string, trained map[int]bool) ([]int, error) {
+	entries, err := readFoldList(file)
+	if err != nil {
+		return nil, err
 	}
 	var out []int
 	for _, e := range entries {
@@ -123,6 +139,9 @@ func (f *finder) list(file string, seen map[int]string) ([]int, error) {
 		here := fmt.Sprintf("%s:%d", filepath.Base(file), e.line)
 		if old, twice := seen[i]; twice {
 			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s stands in %s already", e.file, old), hint: "a picture may stand once in a fold, in train.txt or in test.txt"}
+		}
+		if trained != nil && !trained[f.ix.Samples[i].Label] {
+			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s is of class %s, of which train.txt has no picture", e.file, e.class), hint: "train on every class that is tested, or correct the label"}
 		}
 		seen[i] = here
 		out = append(out, i)

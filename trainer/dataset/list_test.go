@@ -119,14 +119,14 @@ func fourSamples(t testing.TB) *Index {
 func TestReadFolds(t *testing.T) {
 	dir := foldFiles(t, map[string]string{
 		"test10/train.txt": "1.png a\nb/2.png b\n", "test10/test.txt": "3.png b\n",
-		"test2/train.txt": "elsewhere/3.png b\n", "test2/test.txt": "a/2.png a\na/1.png a\n",
+		"test2/train.txt": "elsewhere/3.png b\n", "test2/test.txt": "b/2.png b\n",
 		"readme.txt": "not a fold", "other/train.txt": "nor this",
 	})
 	folds, err := ReadFolds(dir, fourSamples(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{test2 [3] [1 0]} {test10 [0 2] [3]}]"
+	want := "[{test2 [3] [2]} {test10 [0 2] [3]}]"
 	if got := fmt.Sprint(folds); got != want {
 		t.Errorf("folds %s, want %s", got, want)
 	}
@@ -144,6 +144,7 @@ func TestReadFoldsErrors(t *testing.T) {
 		{"twice", "1.png a\na/1.png a\n", "3.png b\n", []string{"train.txt:2:", "train.txt:1"}},
 		{"empty", "\n", "3.png b\n", []string{"train.txt: ", "empty"}},
 		{"no label", "1.png\n", "3.png b\n", []string{"train.txt:1:", "no label"}},
+		{"class that is not trained", "1.png a\n", "a/2.png a\n3.png b\n", []string{"test.txt:2:", "class b", "no picture"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := foldFiles(t, map[string]string{"test1/train.txt": c.train, "test1/test.txt": c.test})

@@ -25,6 +25,10 @@ type Options struct {
 	// Root is the folder that a list's file names are relative to; empty: the
 	// list's own.
 	Root string
+	// Folds is a folder of explicit folds (see ReadFolds). Where Path is a folder
+	// without class folders of their labels, it holds the pictures that the lists
+	// name, labelled as they say; others are left out.
+	Folds string
 	// Include and Exclude are globs over the file names relative to the root; *
 	// also matches slashes, and a pattern may match the base name alone.
 	Include, Exclude []string
@@ -50,10 +54,13 @@ func Scan(ctx context.Context, o Options) (*Index, error) {
 		return nil, &Error{File: o.Path, Problem: "there is no such folder or list", hint: "give a folder of class folders, or a list of files and labels"}
 	}
 	var s *scan
-	if info.IsDir() {
-		s, err = scanFolder(o)
-	} else {
+	switch {
+	case !info.IsDir():
 		s, err = scanList(o)
+	case o.Folds != "":
+		s, err = scanWithFolds(o)
+	default:
+		s, err = scanFolder(o)
 	}
 	if err != nil {
 		return nil, err
@@ -106,6 +113,9 @@ func scanFolder(o Options) (*scan, error) {
 	}
 	return s, nil
 }
+
+// anyLevel has walk take all files, without a class.
+const anyLevel = -1
 
 // topFolders names the folders in a data set's folder, links to folders too.
 func topFolders(dir string) ([]string, error) {
@@ -169,6 +179,8 @@ func (s *scan) visit(file string, level int, above []fs.FileInfo) error {
 		return fmt.Errorf("read the data set's folder: %w", err)
 	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
 		s.leave(file, "not a regular file")
+	case level == anyLevel:
+		s.entries = append(s.entries, entry{file: file})
 	case len(parts) < level+2:
 		s.leave(file, "not in a class folder")
 	default:
