@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"orchestrator/scheduler/plan"
@@ -23,6 +24,9 @@ func LaTeX(w io.Writer, r *plan.Results) error {
 	b.WriteString(strings.Join(header, " & ") + " \\\\\n\\midrule\n")
 	for _, trial := range r.Trials {
 		b.WriteString(latexRow(r, trial, paths, metrics) + " \\\\\n")
+	}
+	if r.Baseline != nil && slices.Contains(metrics, "accuracy") {
+		b.WriteString("\\midrule\n" + latexBaseline(r.Baseline, len(paths), metrics) + " \\\\\n")
 	}
 	b.WriteString("\\bottomrule\n\\end{tabular}\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -51,6 +55,19 @@ func latexRow(r *plan.Results, trial plan.TrialResult, paths, metrics []string) 
 	}
 	if isBest(r, trial) {
 		cells[0] = `\textbf{` + cells[0] + `}`
+	}
+	return strings.Join(cells, " & ")
+}
+
+// latexBaseline is the row of the most frequent class.
+func latexBaseline(baseline *plan.Baseline, paths int, metrics []string) string {
+	cells := append([]string{"majority"}, slices.Repeat([]string{""}, paths)...)
+	for _, name := range metrics {
+		text := "--"
+		if name == "accuracy" {
+			text = "$" + statText(baseline.Accuracy, ` \pm `, 4) + "$"
+		}
+		cells = append(cells, text)
 	}
 	return strings.Join(cells, " & ")
 }

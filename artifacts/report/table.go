@@ -47,6 +47,7 @@ func Table(w io.Writer, r *plan.Results, options TableOptions) error {
 		t.lists(rows)
 	}
 	t.best()
+	t.baseline()
 	t.failures()
 	if _, err := io.WriteString(w, t.out.String()); err != nil {
 		return fmt.Errorf("write the results table: %w", err)
@@ -174,6 +175,16 @@ func (t *table) best() {
 			t.paragraph(fmt.Sprintf("* best: trial %d, %s %s (%s)", trial.Trial, r.Metric.Name, statText(trial.Summary[r.Metric.Name], " ± ", 4), r.Metric.Goal), "")
 		}
 	}
+}
+
+// baseline says what knowing the classes' frequencies alone scores.
+func (t *table) baseline() {
+	b := t.results.Baseline
+	if b == nil {
+		return
+	}
+	t.out.WriteByte('\n')
+	t.paragraph(fmt.Sprintf("Baseline: accuracy %s by always answering the most frequent class", statText(b.Accuracy, " ± ", 4)), "")
 }
 
 // maxFailures bounds how many different failures the table explains.

@@ -4,11 +4,13 @@ import "math"
 
 // Results is what a sweep has yielded so far; its JSON is a stable contract.
 type Results struct {
-	Sweep  string        `json:"sweep"`
-	State  State         `json:"state"`
-	Metric Metric        `json:"metric"`
-	Best   *Best         `json:"best"` // null until a trial has completed
-	Trials []TrialResult `json:"trials"`
+	Sweep  string `json:"sweep"`
+	State  State  `json:"state"`
+	Metric Metric `json:"metric"`
+	Best   *Best  `json:"best"` // null until a trial has completed
+	// Baseline is absent where the plan does not say what the folds hold.
+	Baseline *Baseline     `json:"baseline,omitempty"`
+	Trials   []TrialResult `json:"trials"`
 }
 
 // Best names the best completed trial: by the metric's mean over its folds, the
@@ -61,7 +63,7 @@ type JobView struct {
 // Summarize draws up the results of a plan from what is known of its jobs, by
 // job ID. It depends on its arguments alone.
 func Summarize(p *Plan, jobs map[string]JobView) *Results {
-	results := &Results{Sweep: p.ID, Metric: p.Metric, Trials: make([]TrialResult, len(p.Trials))}
+	results := &Results{Sweep: p.ID, Metric: p.Metric, Baseline: majority(p), Trials: make([]TrialResult, len(p.Trials))}
 	for i, trial := range p.Trials {
 		results.Trials[i] = TrialResult{
 			Trial: trial.Number, Parameters: trial.Parameters, Summary: map[string]Stat{}, Folds: []FoldResult{},
