@@ -65,6 +65,14 @@ var elementwiseCases = []gradCase{
 	{op: "ThresholdedRelu", variant: "alpha", attrs: attrs{"alpha": float32(0.4)}, in: []operand{apart(4, 5)}},
 }
 
+func scales(xs ...float32) operand { return fixed(onnx.Floats(xs, len(xs))) }
+
+func resizing(mode, coordinates, nearest string) attrs {
+	return attrs{"mode": mode, "coordinate_transformation_mode": coordinates, "nearest_mode": nearest}
+}
+
+func equation(s string) attrs { return attrs{"equation": s} }
+
 var broadcastCases = []gradCase{
 	{op: "Add", variant: "same shape", in: []operand{x(2, 3), x(2, 3)}},
 	{op: "Add", variant: "row", in: []operand{x(2, 3), x(3)}},
@@ -97,6 +105,14 @@ var broadcastCases = []gradCase{
 }
 
 var matrixCases = []gradCase{
+	{op: "Einsum", variant: "product of matrices", attrs: equation("ij,jk->ik"), in: []operand{x(2, 3), x(3, 4)}},
+	{op: "Einsum", variant: "attention", attrs: equation("bhqd,bhkd->bhqk"), in: []operand{x(2, 2, 3, 4), x(2, 2, 5, 4)}},
+	{op: "Einsum", variant: "three operands, output left out", attrs: equation("ab, bc, cd"), in: []operand{x(2, 3), x(3, 2), x(2, 4)}},
+	{op: "Einsum", variant: "a letter of one operand alone", attrs: equation("ijk,j->j"), in: []operand{x(2, 3, 4), x(3)}},
+	{op: "Einsum", variant: "sum of everything", attrs: equation("ij->"), in: []operand{x(2, 3)}},
+	{op: "Einsum", variant: "transposed", attrs: equation("ijk->kij"), in: []operand{x(2, 3, 4)}},
+	{op: "Einsum", variant: "ellipsis", attrs: equation("...ij,...jk->...ik"), in: []operand{x(2, 2, 3), x(2, 3, 4)}},
+	{op: "Einsum", variant: "ellipsis, output left out", attrs: equation("a...,b..."), in: []operand{x(2, 3), x(4, 3)}},
 	{op: "Gemm", variant: "plain, no C", in: []operand{x(3, 4), x(4, 5)}},
 	{op: "Gemm", variant: "A transposed", attrs: attrs{"transA": int64(1), "alpha": float32(0.5)}, in: []operand{x(4, 3), x(4, 5), x(3, 5)}},
 	{op: "Gemm", variant: "B transposed, C a row", attrs: attrs{"transB": int64(1), "beta": float32(0.5)}, in: []operand{x(3, 4), x(5, 4), x(5)}},
@@ -151,6 +167,13 @@ var moveCases = []gradCase{
 	{op: "Gather", variant: "scalar index", in: []operand{x(4, 3), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{}, Data: []int64{2}})}},
 	{op: "GatherElements", variant: "some twice, one negative", attrs: attrs{"axis": int64(1)}, in: []operand{
 		x(2, 3), fixed(&onnx.Tensor{Type: onnx.Int64, Shape: []int{2, 4}, Data: []int64{0, 0, 2, 1, -1, 1, 1, 0}})}},
+	{op: "Resize", variant: "nearest, by whole scales", attrs: resizing("nearest", "asymmetric", "floor"), in: []operand{x(2, 2, 3, 4), none, scales(1, 1, 2, 3)}},
+	{op: "Resize", variant: "nearest, smaller", attrs: resizing("nearest", "half_pixel", "round_prefer_floor"), in: []operand{x(1, 2, 5, 4), none, scales(1, 1, 0.6, 0.5)}},
+	{op: "Resize", variant: "linear, half pixel, to sizes", attrs: resizing("linear", "half_pixel", "floor"), in: []operand{x(1, 2, 3, 4), none, none, fixedInts(1, 2, 5, 7)}},
+	{op: "Resize", variant: "linear, corners aligned", attrs: resizing("linear", "align_corners", "floor"), in: []operand{x(1, 2, 3, 4), none, none, fixedInts(1, 2, 6, 3)}},
+	{op: "Resize", variant: "one axis alone", attrs: resizing("linear", "pytorch_half_pixel", "floor"), in: []operand{x(1, 2, 3, 4), none, scales(1, 1, 1, 2.5)}},
+	{op: "Pad", variant: "reflected", attrs: attrs{"mode": "reflect"}, in: []operand{x(2, 3, 4), fixedInts(0, 1, 2, 0, 2, 1)}},
+	{op: "Pad", variant: "edges repeated", attrs: attrs{"mode": "edge"}, in: []operand{x(2, 3), fixedInts(1, 0, 0, 2)}},
 	{op: "Pad", variant: "both ends", in: []operand{x(2, 3), fixedInts(1, 0, 0, 2)}},
 	{op: "Pad", variant: "a value, and cropping", in: []operand{x(3, 4), fixedInts(-1, 2, 1, -1), scalarFloat(3)}},
 	{op: "Pad", variant: "chosen axes", in: []operand{x(2, 3, 4), fixedInts(1, 2), none, fixedInts(-1)}},

@@ -52,6 +52,7 @@ var rules = map[string][]formula{
 	"Where": {nil, whereA, whereB},
 
 	// Matrix products.
+	"Einsum": {einsumX},
 	"Gemm":   {gemmA, gemmB, gemmC},
 	"MatMul": {matmulA, matmulB},
 
@@ -76,6 +77,7 @@ var rules = map[string][]formula{
 	"GatherElements": {gatherElementsX, nil},
 	"Pad":            {padX, nil, nil, nil},
 	"Reshape":        {reshapeX, nil},
+	"Resize":         {resizeX, nil, nil, nil},
 	"Shape":          {nil},
 	"Slice":          {sliceX, nil, nil, nil, nil},
 	"SpaceToDepth":   {spaceToDepthX},
@@ -105,7 +107,7 @@ var rules = map[string][]formula{
 }
 
 // variadic operators have one formula for all their inputs.
-var variadic = map[string]bool{"Concat": true, "Max": true, "Mean": true, "Min": true, "Sum": true}
+var variadic = map[string]bool{"Concat": true, "Einsum": true, "Max": true, "Mean": true, "Min": true, "Sum": true}
 
 // formulaFor is the formula for input i, or nil.
 func formulaFor(op string, row []formula, i int) formula {

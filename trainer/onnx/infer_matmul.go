@@ -91,35 +91,27 @@ func swapLast(s []int) []int {
 // einsumRule supports explicit and implicit equations of single letters, without
 // an ellipsis.
 func einsumRule(c *shapeCall) ([]Value, error) {
-	equation := strings.ReplaceAll(c.n.Str("equation", ""), " ", "")
-	left, right, explicit := strings.Cut(equation, "->")
-	terms := strings.Split(left, ",")
-	if len(terms) != len(c.in) || strings.Contains(equation, ".") {
-		return nil, fmt.Errorf("the equation %q is not supported for %d inputs", equation, len(c.in))
+	ranks := make([]int, len(c.in))
+	for i, v := range c.in {
+		ranks[i] = v.Rank()
 	}
-	size, count := map[rune]int{}, map[rune]int{}
+	equation := c.n.Str("equation", "")
+	terms, result, err := SpellEinsum(equation, ranks)
+	if err != nil {
+		return nil, err
+	}
+	size := map[rune]int{}
 	for i, term := range terms {
-		if len(term) != c.in[i].Rank() {
-			return nil, fmt.Errorf("%q of %q does not fit %v", term, equation, c.in[i].Shape)
-		}
-		for k, letter := range term {
+		for k, letter := range []rune(term) {
 			d := c.in[i].Shape[k]
 			if old, ok := size[letter]; ok && old != d && old != 1 && d != 1 {
 				return nil, fmt.Errorf("%q has sizes %d and %d in %q", letter, old, d, equation)
 			}
 			size[letter] = max(size[letter], d)
-			count[letter]++
-		}
-	}
-	if !explicit {
-		for letter := rune('A'); letter <= 'z'; letter++ {
-			if count[letter] == 1 {
-				right += string(letter)
-			}
 		}
 	}
 	shape := []int{}
-	for _, letter := range right {
+	for _, letter := range result {
 		d, ok := size[letter]
 		if !ok {
 			return nil, fmt.Errorf("%q in the output of %q is in no input", letter, equation)
@@ -127,4 +119,61 @@ func einsumRule(c *shapeCall) ([]Value, error) {
 		shape = append(shape, d)
 	}
 	return c.like(0, shape...)
+}
+
+// SpellEinsum reads the equation of an Einsum for inputs of the given ranks: the
+// letters of each input's dimensions and of the output's, with those that an
+// ellipsis stands for and an output that is left out spelled as the operator's
+// specification says.
+func SpellEinsum(equation string, ranks []int) (terms []string, output string, err error) {
+	equation = strings.ReplaceAll(equation, " ", "")
+	left, output, explicit := strings.Cut(equation, "->")
+	terms = strings.Split(left, ",")
+	if len(terms) != len(ranks) {
+		return nil, "", fmt.Errorf("the equation %q is not for %d inputs", equation, len(ranks))
+	}
+	if !explicit {
+		output = onlyOnce(left)
+	}
+	free := unusedLetters(equation)
+	longest := 0
+	for i, term := range terms {
+		n := ranks[i] - len(strings.Replace(term, "...", "", 1))
+		if n < 0 || n > len(free) || n > 0 && !strings.Contains(term, "...") {
+			return nil, "", fmt.Errorf("%q of %q does not fit %d dimensions", term, equation, ranks[i])
+		}
+		longest = max(longest, n)
+		terms[i] = strings.Replace(term, "...", free[len(free)-n:], 1)
+	}
+	output = strings.Replace(output, "...", free[len(free)-longest:], 1)
+	if strings.Contains(strings.Join(terms, "")+output, ".") {
+		return nil, "", fmt.Errorf("the equation %q is not supported", equation)
+	}
+	return terms, output, nil
+}
+
+// onlyOnce is the output that an equation without one has: the letters that occur
+// once, in alphabetical order, behind what an ellipsis stands for.
+func onlyOnce(left string) string {
+	var once string
+	for letter := 'A'; letter <= 'z'; letter++ {
+		if strings.Count(left, string(letter)) == 1 {
+			once += string(letter)
+		}
+	}
+	if strings.Contains(left, "...") {
+		return "..." + once
+	}
+	return once
+}
+
+// unusedLetters are those that an equation leaves for an ellipsis.
+func unusedLetters(equation string) string {
+	var free string
+	for letter := 'A'; letter <= 'Z'; letter++ {
+		if !strings.ContainsRune(equation, letter) {
+			free += string(letter)
+		}
+	}
+	return free
 }
