@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine zoo fuzz clean
+.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine light-models zoo fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -56,7 +56,10 @@ bench-engine: setup ## our training step beside PyTorch's (any python3 that has 
 	go build -o bin/bench-engine ./bench/engine
 	bin/bench-engine -python $(or $(PYTHON),python3)
 
-zoo: setup build ## train the light models in build/light, and CaffeNet, for ten steps: every loss has to fall
+light-models: ## fetch the nine light models of the ONNX repository into build/light (with pip)
+	./tools/light-models.sh build/light
+
+zoo: setup build light-models ## train the light models in build/light, and CaffeNet, for ten steps: every loss has to fall
 	./tools/zoo.sh
 
 fuzz: ## every parser for a while: make fuzz FUZZTIME=30s
