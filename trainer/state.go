@@ -186,7 +186,5 @@ func part(s compile.Slot, t *onnx.Tensor, block int) *onnx.Tensor {
 	if block < 0 || t == nil {
 		return t
 	}
-	row, shape := s.Block(block)
-	from := row * onnx.NumElements(shape[1:])
-	return &onnx.Tensor{Name: t.Name, Type: t.Type, Shape: shape, Data: t.F32()[from : from+onnx.NumElements(shape)]}
+	return s.View(t, block)
 }

@@ -197,9 +197,7 @@ func share(memory map[string]*onnx.Tensor, s compile.Slot) error {
 		memory[s.Name] = onnx.NewTensor(onnx.Float, s.Shape...)
 	}
 	for i := range s.Blocks() {
-		row, shape := s.Block(i)
-		from := row * onnx.NumElements(shape[1:])
-		memory[compile.BlockName(s.Name, i)] = onnx.Floats(memory[s.Name].F32()[from:from+onnx.NumElements(shape)], shape...)
+		memory[compile.BlockName(s.Name, i)] = s.View(memory[s.Name], i)
 	}
 	return nil
 }

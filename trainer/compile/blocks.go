@@ -32,6 +32,13 @@ func (s Slot) Block(i int) (row int, shape []int) {
 	return row, append([]int{min(s.Rows, s.Shape[0]-row)}, s.Shape[1:]...)
 }
 
+// View is a block of a tensor of the slot's shape, in the tensor's memory.
+func (s Slot) View(t *onnx.Tensor, i int) *onnx.Tensor {
+	row, shape := s.Block(i)
+	from := row * onnx.NumElements(shape[1:])
+	return &onnx.Tensor{Name: t.Name, Type: t.Type, Shape: shape, Data: t.F32()[from : from+onnx.NumElements(shape)]}
+}
+
 // rowsPerBlock is Slot.Rows of a parameter and of its optimizer state: matrices
 // of several blocks, where the rule works element by element.
 func (s *step) rowsPerBlock(rule optim.Rule, param string) int {

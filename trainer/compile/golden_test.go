@@ -246,9 +246,7 @@ func shareBlocks(p *Program, in map[string]*onnx.Tensor) {
 			in[s.Name] = onnx.NewTensor(onnx.Float, s.Shape...)
 		}
 		for i := range s.Blocks() {
-			row, shape := s.Block(i)
-			data := in[s.Name].F32()[row*s.Shape[1]:]
-			in[BlockName(s.Name, i)] = onnx.Floats(data[:onnx.NumElements(shape)], shape...)
+			in[BlockName(s.Name, i)] = s.View(in[s.Name], i)
 		}
 	}
 }

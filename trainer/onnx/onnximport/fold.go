@@ -50,7 +50,7 @@ func (im *importer) fold(n *onnx.Node) (bool, error) {
 			return false, fmt.Errorf("%q is defined twice", name)
 		}
 		outs[i].Name = name
-		outs[i].Param = (n.Op == "ConstantOfShape" || views[n.Op] && inputs[0] != nil && inputs[0].Param) && im.trainable(outs[i])
+		outs[i].Param = (n.Op == "ConstantOfShape" && !im.patterns[name] || views[n.Op] && inputs[0] != nil && inputs[0].Param) && im.trainable(outs[i])
 		im.addConstant(outs[i])
 		im.derived[name] = n.Op != "Constant"
 	}

@@ -93,6 +93,7 @@ type importer struct {
 	types     map[string]onnx.Value   // shapes at the batch size probeBatch
 	reads     map[string]int          // how many times the file's nodes read a value
 	settings  map[string]bool         // floats that no training changes
+	patterns  map[string]bool         // values that a mask or an index is made from
 	derived   map[string]bool         // constants that were computed
 	budget    int                     // elements that folding may still make
 	serial    int
@@ -167,6 +168,7 @@ func (im *importer) markParameters() error {
 			}
 		}
 	}
+	im.markPatterns()
 	seen := map[string]bool{}
 	for _, t := range im.graph.Initializers {
 		if t.Name == "" || seen[t.Name] {
@@ -176,6 +178,22 @@ func (im *importer) markParameters() error {
 		t.Param = im.trainable(t)
 	}
 	return nil
+}
+
+// patternOps make masks and indices: what ConstantOfShape gives them is no weight
+// whose values the file leaves out. (Swin Transformers so mark their windows.)
+var patternOps = map[string]bool{"Equal": true, "Expand": true, "Range": true, "ScatterElements": true, "ScatterND": true, "Where": true}
+
+// markPatterns finds what those operators read, as it is or through a view.
+func (im *importer) markPatterns() {
+	im.patterns = map[string]bool{}
+	for _, n := range slices.Backward(im.graph.Nodes) {
+		if patternOps[n.Op] || views[n.Op] && len(n.Outputs) > 0 && im.patterns[n.Outputs[0]] {
+			for _, in := range n.Inputs {
+				im.patterns[in] = true
+			}
+		}
+	}
 }
 
 func (im *importer) trainable(t *onnx.Tensor) bool {

@@ -377,6 +377,31 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// A mask that a file builds from zeros, as Swin Transformers do for their windows,
+// is a constant, though weights that are left out of a file are zeros too.
+func TestMasksAreNoParameters(t *testing.T) {
+	f := file{opset: 13, input: []int{-1, 1, 1, 4},
+		consts: []*onnx.Tensor{ints("shape", 4), ints("row", 1, 1, 1, 4), named("at", &onnx.Tensor{Type: onnx.Int64, Shape: []int{2, 1}, Data: []int64{1, 2}}), ints("two", 2)},
+		nodes: []*onnx.Node{
+			node("ConstantOfShape", "zeros", nil, "shape"),
+			node("ConstantOfShape", "one", onnx.Attrs{"value": onnx.Floats([]float32{1}, 1)}, "unit"),
+			node("Expand", "ones", nil, "one", "two"),
+			node("ScatterND", "mask", nil, "zeros", "at", "ones"),
+			node("Reshape", "wide", nil, "mask", "row"),
+			node("Add", "y", nil, "x", "wide")}}
+	f.consts = append(f.consts, ints("unit", 1))
+	g, err := onnximport.Read(f.encode(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Nodes) != 1 || len(g.Initializers) != 1 {
+		t.Fatalf("%d nodes and %d constants are left, want the sum and its mask", len(g.Nodes), len(g.Initializers))
+	}
+	if mask := g.Initializers[0]; mask.Param || !slices.Equal(mask.F32(), []float32{0, 1, 1, 0}) {
+		t.Errorf("the mask is %+v", mask)
+	}
+}
+
 // TestLayerNames: exporters' parameter names give layers the names people know.
 func TestLayerNames(t *testing.T) {
 	for _, c := range []struct{ weight, bias, node, want string }{
