@@ -199,7 +199,9 @@ func (n *network) forward(sources map[string]onnx.Value) error {
 	if err := n.Err(); err != nil {
 		return err
 	}
-	n.moveStatistics(body)
+	if n.training {
+		n.moveStatistics()
+	}
 	return n.flattenLogits(outs[0])
 }
 
@@ -217,6 +219,7 @@ func (n *network) bind(sources map[string]onnx.Value) map[string]onnx.Value {
 func (n *network) forTraining() *onnx.Graph {
 	g := n.model.Clone()
 	reached := n.reached()
+	var nodes []*onnx.Node
 	for _, node := range g.Nodes {
 		switch node.Op {
 		case "Dropout":
@@ -225,17 +228,33 @@ func (n *network) forTraining() *onnx.Graph {
 			node.Outputs = node.Outputs[:1]
 		case "BatchNormalization":
 			if n.normalisesBatch(node) {
-				// With momentum 0 the "running" statistics are the batch's own.
-				node.Attrs["training_mode"], node.Attrs["momentum"] = int64(1), float32(0)
-				node.Outputs = []string{node.Outputs[0], node.Name + ".mean", node.Name + ".variance"}
+				nodes = append(nodes, ownStatistics(node)...)
 			}
 		case "MaxPool":
 			if len(node.Outputs) == 1 && reached[node.Inputs[0]] {
 				node.Outputs = append(node.Outputs, node.Name+".positions")
 			}
 		}
+		nodes = append(nodes, node)
 	}
+	g.Nodes = nodes
 	return g
+}
+
+// ownStatistics makes a BatchNormalization use and tell the statistics of the
+// mini-batch: with momentum 0 the "running" ones that it returns are those.
+// ONNX Runtime writes them into the buffers of the running ones that it is given;
+// so it is given others, of any values, by the nodes returned.
+func ownStatistics(node *onnx.Node) []*onnx.Node {
+	node.Attrs["training_mode"], node.Attrs["momentum"] = int64(1), float32(0)
+	node.Outputs = []string{node.Outputs[0], node.Name + ".mean", node.Name + ".variance"}
+	var nodes []*onnx.Node
+	for i, suffix := range []string{".any_mean", ".any_variance"} {
+		running, name := node.Inputs[3+i], node.Name+suffix
+		nodes = append(nodes, &onnx.Node{Name: name, Op: "Add", Inputs: []string{running, running}, Outputs: []string{name}})
+		node.Inputs[3+i] = name
+	}
+	return nodes
 }
 
 // reached are the values that depend on a trained parameter.
@@ -252,16 +271,16 @@ func (n *network) reached() map[string]bool {
 }
 
 // moveStatistics writes running' = momentum·running + (1 - momentum)·batch for
-// each BatchNormalization that trains; body is what forTraining made.
-func (n *network) moveStatistics(body *onnx.Graph) {
-	for i, node := range body.Nodes {
-		if node.Op != "BatchNormalization" || node.Int("training_mode", 0) == 0 {
+// each BatchNormalization that trains.
+func (n *network) moveStatistics() {
+	for _, node := range n.model.Nodes {
+		if !n.normalisesBatch(node) {
 			continue
 		}
-		momentum := n.model.Nodes[i].Float("momentum", 0.9)
+		momentum := node.Float("momentum", 0.9)
 		end := n.Scope("statistics/" + node.Name)
-		for k := range 2 {
-			running, batch := node.Inputs[3+k], n.Named(node.Outputs[1+k])
+		for k, suffix := range []string{".mean", ".variance"} {
+			running, batch := node.Inputs[3+k], n.Named(node.Name+suffix)
 			kept := n.Op("Mul", nil, n.values[running], n.Scalar(momentum))
 			n.moved[running] = n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum)))
 		}

@@ -389,6 +389,32 @@ func TestBatchNormalizationTrains(t *testing.T) {
 	}
 }
 
+// ONNX Runtime's BatchNormalization writes into the buffers of the running
+// statistics that it is given; ours must still be the old ones when the new are
+// made of them.
+func TestRuntimeMovesRunningStatistics(t *testing.T) {
+	r := newRuntime(t)
+	model := normalised()
+	p := must(Train(model, normalisedOptions(4)))(t)
+	in := start(t, model, p)
+	single := map[string]*onnx.Tensor{}
+	for _, v := range p.Graph.Inputs {
+		single[v.Name] = toTensor(in[v.Name], v)
+	}
+	m := newMachine(t, r, p, single)
+	defer m.session.Close()
+	m.step(t)
+	mean, variance := convStatistics(t, model, in["images"])
+	for c := range mean {
+		for name, batch := range map[string]float64{"bn_mean": mean[c], "bn_var": variance[c]} {
+			want := 0.75*in["param:"+name].Data[c] + 0.25*batch
+			if got := float64(m.in["param:"+name].F32()[c]); math.Abs(got-want) > 1e-5 {
+				t.Errorf("%s[%d] becomes %v, want %v", name, c, got, want)
+			}
+		}
+	}
+}
+
 func withLogits(o Options, name string) Options {
 	o.Logits = name
 	return o
@@ -522,7 +548,7 @@ func TestErrors(t *testing.T) {
 	unknown := func() *onnx.Graph {
 		l := newLayers(2, 6)
 		l.add("conv", "Conv", nil, l.weight("w", 3, 2, 1, 1))
-		l.add("mystery", "Einsum", onnx.Attrs{"equation": "ijkl->ijkl"})
+		l.add("mystery", "LpNormalization", nil)
 		l.add("pool", "GlobalAveragePool", nil)
 		return l.graph(onnx.Batch, 3, 1, 1)
 	}
@@ -540,7 +566,7 @@ func TestErrors(t *testing.T) {
 		{"other number of classes", small(), func(o *Options) { o.Classes = 5 }, []string{"3 outputs", "5 classes", "replace"}, new(*OutputError)},
 		{"output is a picture", spread(), nil, []string{"[2 3 6 6]", "cut_after"}, new(*OutputError)},
 		{"unknown logits", small(), func(o *Options) { o.Logits = "fc9" }, []string{"fc9"}, new(*OutputError)},
-		{"operator without gradient", unknown(), nil, []string{"mystery", "Einsum", "freeze"}, new(*autodiff.UnsupportedError)},
+		{"operator without gradient", unknown(), nil, []string{"mystery", "LpNormalization", "freeze"}, new(*autodiff.UnsupportedError)},
 		{"unknown optimizer", small(), func(o *Options) { o.Optimizer = "sdg" }, []string{`"sdg"`, "nesterov, rmsprop, sgd"}, nil},
 		{"unknown loss", small(), func(o *Options) { o.Loss = "hing" }, []string{`"hing"`, "hinge, mean_squared_error"}, nil},
 		{"no pictures", small(), func(o *Options) { o.Batch = 0 }, []string{"[0,2,6,6]"}, nil},

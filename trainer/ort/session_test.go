@@ -68,6 +68,28 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A MaxPool after padding with zeros may answer zero, as its padded elements are
+// numbers like others.
+func TestPaddingBeforeMaxPool(t *testing.T) {
+	s := open(t, 1, &onnx.Graph{
+		Name:         "pad and pool",
+		Inputs:       []onnx.Value{value("x", onnx.Float, 1, 1, 1, 1)},
+		Outputs:      []onnx.Value{value("y", onnx.Float, 1, 1, 1, 1)},
+		Initializers: []*onnx.Tensor{{Name: "pads", Type: onnx.Int64, Shape: []int{8}, Data: []int64{0, 0, 0, 0, 0, 0, 1, 1}}},
+		Nodes: []*onnx.Node{
+			{Name: "pad", Op: "Pad", Inputs: []string{"x", "pads"}, Outputs: []string{"p"}, Attrs: onnx.Attrs{"mode": "constant"}},
+			{Name: "pool", Op: "MaxPool", Inputs: []string{"p"}, Outputs: []string{"y"}, Attrs: onnx.Attrs{"kernel_shape": []int64{2, 2}}},
+		},
+	})
+	in, out := []*onnx.Tensor{onnx.Floats([]float32{-5}, 1, 1, 1, 1)}, []*onnx.Tensor{onnx.NewTensor(onnx.Float, 1, 1, 1, 1)}
+	if err := s.Run(in, out); err != nil {
+		t.Fatal(err)
+	}
+	if y := out[0].F32()[0]; y != 0 {
+		t.Errorf("the largest of -5 and three zeros is %v", y)
+	}
+}
+
 func TestEveryElementType(t *testing.T) {
 	for _, dtype := range []onnx.DType{onnx.Float, onnx.Double, onnx.Int64, onnx.Int32, onnx.Uint8, onnx.Int8, onnx.Bool} {
 		t.Run(dtype.String(), func(t *testing.T) {
