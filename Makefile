@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-tools lint fmt bench bench-engine light-models zoo fuzz clean
+.PHONY: setup build quickstart test test-long test-tools lint fmt bench bench-engine light-models zoo fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -30,6 +30,9 @@ quickstart: setup build ## train a first sweep on pictures that the program draw
 
 test: setup test-tools ## install what the tests need, and run them all
 	./tools/test.sh
+
+test-long: setup ## the tests that take minutes: ResNet-50's first step in float64
+	ORCHESTRATOR_TEST_LONG=1 go test -timeout 30m -run 'TestGolden' ./trainer/compile
 
 test-tools: $(MINIO) $(TOOLS)/gotestsum ## MinIO (built from its Go module), Redis, the test runner
 	./tools/install-redis.sh

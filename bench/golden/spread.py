@@ -54,7 +54,7 @@ def weights(graph, start):
             size = int(numpy.prod(shape))
             w = numpy.zeros(size, numpy.float32)
             if len(shape) >= 2:
-                w = value(size, number, (6 / numpy.prod(shape[1:])) ** 0.5)
+                w = value(size, number, float(numpy.float32((6 / numpy.prod(shape[1:])) ** 0.5)))
             elif name in scales:
                 w = numpy.ones(size, numpy.float32)
             if start:

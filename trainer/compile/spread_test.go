@@ -39,7 +39,7 @@ func nudge(g *onnx.Graph, start int, scale float64) {
 // where a unit's input rounds to the other side of zero, ReLU sends a gradient
 // elsewhere, and the difference grows by a factor of 2 a step in AlexNet and of
 // 10 in ResNet-50. In which step that happens is chance, in PyTorch as here: from
-// weights that are 2e-7 apart, even float64 ends 2e-3 apart in AlexNet and 0.1 in
+// weights that are 2e-7 apart, even float64 gets 2e-3 apart in AlexNet and 0.08 in
 // ResNet-50. So several starts are compared: the largest deviation of a run's
 // losses from the float64 run of the same start, in the median over the starts,
 // may be 3 times PyTorch's.
