@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs every test, with the race detector wherever there are goroutines: the
 # compiler has none, and its tests compute whole training steps in float64, which
-# would take 15 times as long. In CI a test that skips is a failure: it would hide
-# a part that is missing.
+# would take 15 times as long; and what memory training takes, the race detector
+# would hide under its own. In CI a test that skips is a failure: it would hide a
+# part that is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go vet ./...
@@ -19,5 +20,6 @@ run() {
 }
 
 run test-compile "$@" ./trainer/compile
+run test-memory -run 'Memory|MicroBatches' "$@" ./trainer
 # shellcheck disable=SC2046 # one word per package
 run test -race "$@" $(go list ./... | grep -v '/trainer/compile$')
