@@ -31,12 +31,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-# The mini-batch is the one fold's training set; what is tested on does not matter.
+# The mini-batch is the one fold's training set; what is tested on does not matter,
+# but is of the same classes.
 "$orchestrator" dataset example pictures --pictures $((batch + 4)) --size 64 >/dev/null
 mkdir -p folds/test1
 find pictures -name '*.png' | sort -t/ -k3 | awk -F/ '{print $0, $2}' >all.txt
 head -n "$batch" all.txt >folds/test1/train.txt
-tail -n 3 all.txt >folds/test1/test.txt
+tail -n +$((batch + 1)) all.txt | awk 'NR == FNR { trained[$2]; next } $2 in trained' folds/test1/train.txt - >folds/test1/test.txt
 
 # sweep MODEL writes the sweep file for a network.
 sweep() {
