@@ -2,8 +2,11 @@
 package queuetest
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -17,11 +20,13 @@ import (
 
 // Redis is a redis-server of a test.
 type Redis struct {
-	t    testing.TB
-	bin  string
-	args []string
-	port int
-	cmd  *exec.Cmd
+	t      testing.TB
+	bin    string
+	dir    string
+	more   []string // arguments
+	port   int
+	cmd    *exec.Cmd
+	exited chan struct{}
 }
 
 // StartRedis starts redis-server on a free loopback port and stops it at the
@@ -44,13 +49,16 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &Redis{t: t, bin: bin, port: freePort(t)}
-	r.args = append([]string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", dir,
-		"--unixsocket", filepath.Join(dir, "s"), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-		"--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"}, args...)
-	r.Start()
-	t.Cleanup(r.Kill)
-	return r
+	r := &Redis{t: t, bin: bin, dir: dir, more: args}
+	for range 5 { // another test may take the port before the server does
+		r.port = freePort(t)
+		if err = r.start(); err == nil {
+			t.Cleanup(r.Kill)
+			return r
+		}
+	}
+	t.Fatal(err)
+	return nil
 }
 
 // Options are for connecting; tests add a password of their own.
@@ -61,17 +69,43 @@ func (r *Redis) Options() queue.Options {
 // Start starts the server again after Kill, with the data it had.
 func (r *Redis) Start() {
 	r.t.Helper()
-	r.cmd = exec.Command(r.bin, r.args...)
-	if err := r.cmd.Start(); err != nil {
+	if err := r.start(); err != nil {
 		r.t.Fatal(err)
 	}
-	Eventually(r.t, 10*time.Second, "redis-server accepts connections", func() bool {
-		c, err := net.DialTimeout("tcp", r.Options().Addr, time.Second)
-		if err == nil {
-			c.Close()
+}
+
+func (r *Redis) start() error {
+	socket := filepath.Join(r.dir, "s")
+	os.Remove(socket) // a killed server's
+	out := &bytes.Buffer{}
+	cmd := exec.Command(r.bin, append([]string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir,
+		"--unixsocket", socket, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+		"--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"}, r.more...)...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() { cmd.Wait(); close(exited) }()
+	r.cmd, r.exited = cmd, exited
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-exited:
+			return fmt.Errorf("redis-server exited: %s", out)
+		case <-deadline:
+			r.Kill()
+			return fmt.Errorf("redis-server does not accept connections: %s", out)
+		case <-tick.C:
+			// The socket is this server's alone, and comes after its port.
+			if c, err := net.Dial("unix", socket); err == nil {
+				c.Close()
+				return nil
+			}
 		}
-		return err == nil
-	})
+	}
 }
 
 // Kill ends the server at once, as a power cut would. Twice is fine.
@@ -80,7 +114,7 @@ func (r *Redis) Kill() {
 		return
 	}
 	r.cmd.Process.Kill()
-	r.cmd.Wait() // reports the kill
+	<-r.exited
 	r.cmd = nil
 }
 
@@ -111,13 +145,19 @@ func Eventually(t testing.TB, within time.Duration, what string, condition func(
 	}
 }
 
+// freePort is a port that nothing listens on. It is below those that systems give
+// to outgoing connections: between Kill and Start such a connection could take the
+// port, or a client that dials it could be connected to itself.
 func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 15000 + rand.IntN(15000)
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port between 15000 and 30000")
+	return 0
 }
 
 // Flush makes the server forget everything.
