@@ -11,9 +11,12 @@ type Job struct {
 	Model *onnx.Graph // imported template (batch open), after surgery, ending in class scores or probabilities
 	// Classes names the outputs; its length is the number of classes.
 	Classes []string
-	Data    Data
-	Train   []int // samples of Data to train on
-	Test    []int // samples of Data to score
+	// ExtraOutputs allows the model more outputs than there are classes: see
+	// compile.Options.
+	ExtraOutputs bool
+	Data         Data
+	Train        []int // samples of Data to train on
+	Test         []int // samples of Data to score
 
 	Loss           string    // one of compile.Losses; softmax where empty
 	LabelSmoothing float64   // of softmax: the share of a label that all classes get

@@ -13,7 +13,7 @@ import (
 // trainedModel is the template with the trained values in it, ending in class
 // probabilities of shape [N, classes], as they are under the loss, for anyone to
 // use: its input is the normalised picture that the metadata describe.
-func trainedModel(template *onnx.Graph, st *state, loss string, metadata map[string]string) (*onnx.Graph, error) {
+func trainedModel(template *onnx.Graph, st *state, loss string, classes int, metadata map[string]string) (*onnx.Graph, error) {
 	g := template.Clone()
 	for _, s := range st.slots {
 		if s.Zero || !s.Updated {
@@ -27,6 +27,7 @@ func trainedModel(template *onnx.Graph, st *state, loss string, metadata map[str
 	}
 	g.Outputs = g.Outputs[:1]
 	endInProbabilities(g, compile.Link(loss))
+	dropExtraOutputs(g, classes)
 	g.Prune()
 	maps.Copy(g.Metadata, metadata)
 	return g, nil
@@ -54,6 +55,26 @@ func endInProbabilities(g *onnx.Graph, link []string) {
 		}
 		appendNode(g, "Softmax", onnx.Attrs{"axis": int64(-1)})
 	}
+}
+
+// dropExtraOutputs has a network with more outputs than classes answer over the
+// classes alone.
+func dropExtraOutputs(g *onnx.Graph, classes int) {
+	softmax := ending(g)
+	if g.Outputs[0].Shape[1] == classes {
+		return
+	}
+	slice := &onnx.Node{Name: freeName(g, "classes"), Op: "Slice", Inputs: []string{softmax.Inputs[0]}}
+	slice.Outputs = []string{slice.Name}
+	for _, x := range []int64{0, int64(classes), 1} { // start, end, axis
+		t := onnx.Ints(x)
+		t.Name = freeName(g, fmt.Sprintf("%s_%d", slice.Name, len(slice.Inputs)))
+		g.Initializers = append(g.Initializers, t)
+		slice.Inputs = append(slice.Inputs, t.Name)
+	}
+	g.Nodes = slices.Insert(g.Nodes, slices.Index(g.Nodes, softmax), slice)
+	softmax.Inputs[0] = slice.Outputs[0]
+	g.Outputs[0].Shape = []int{g.Outputs[0].Shape[0], classes}
 }
 
 // ending is the last node before the first output that does more than reshape,

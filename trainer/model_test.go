@@ -19,18 +19,21 @@ import (
 // probabilities.
 func TestTrainedModelGivesThePredictionsByItself(t *testing.T) {
 	type variant struct {
-		loss string
-		with layers
+		loss  string
+		with  layers
+		extra int // outputs beyond the two classes
 	}
-	variants := []variant{{"", layers{batchNorm: true, dropout: true}}}
+	variants := []variant{{with: layers{batchNorm: true, dropout: true}}}
 	for _, loss := range compile.Losses() {
-		variants = append(variants, variant{loss, layers{}}, variant{loss, layers{softmax: true}})
+		variants = append(variants, variant{loss: loss}, variant{loss: loss, with: layers{softmax: true}}, variant{loss: loss, with: layers{softmax: true}, extra: 5})
 	}
+	variants = append(variants, variant{extra: 3})
 	for _, v := range variants {
 		t.Run(fmt.Sprintf("%+v", v), func(t *testing.T) {
 			rt := newRuntime(t)
 			job := smallJob(v.with)
 			job.Loss = v.loss
+			job.Model, job.ExtraOutputs = network(2+v.extra, v.with), v.extra > 0
 			res := mustRun(t, job, rt, &memory{})
 			if want := map[string]string{"classes": `["a","b"]`}; !cmp.Equal(res.Model.Metadata, want) {
 				t.Errorf("metadata %v", res.Model.Metadata)

@@ -38,7 +38,7 @@ func (p *programs) masks() []compile.Mask {
 func (j *Job) compile() (*programs, error) {
 	p := &programs{}
 	c := compiler{model: j.Model, o: evalOptions(j.Data, j.evalBatch(), len(j.Classes))}
-	c.o.Loss = j.Loss
+	c.o.Loss, c.o.ExtraOutputs = j.Loss, j.ExtraOutputs
 	p.eval = c.compile("evaluation", compile.Eval)
 	if j.Features != nil {
 		var err error
@@ -104,7 +104,7 @@ func (j *Job) Frozen() (*compile.Frozen, error) {
 
 // training sets the options of a training step.
 func (j *Job) training(o *compile.Options) {
-	o.Loss, o.LabelSmoothing, o.FocalGamma = j.Loss, j.LabelSmoothing, j.FocalGamma
+	o.Loss, o.LabelSmoothing, o.FocalGamma, o.ExtraOutputs = j.Loss, j.LabelSmoothing, j.FocalGamma, j.ExtraOutputs
 	o.Optimizer, o.Momentum, o.Hyper = j.Optimizer, j.Momentum, j.Hyper
 	o.Decay, o.Rates = j.WeightDecay, j.Rates
 	o.ClipNorm, o.ClipValue, o.Average = j.ClipNorm, j.ClipValue, j.Average

@@ -367,7 +367,7 @@ func (r *run) endEpoch() error {
 }
 
 func (r *run) result() (*Result, error) {
-	model, err := trainedModel(r.job.Model, r.scored(), r.job.Loss, r.job.Metadata)
+	model, err := trainedModel(r.job.Model, r.scored(), r.job.Loss, len(r.job.Classes), r.job.Metadata)
 	if err != nil {
 		return nil, err
 	}

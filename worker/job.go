@@ -38,7 +38,7 @@ func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, 
 		weights = trainer.BalancedWeights(data, s.Train, len(s.Classes))
 	}
 	return trainer.Job{
-		Model: model, Classes: s.Classes, Data: data, Train: s.Train, Test: s.Test,
+		Model: model, Classes: s.Classes, ExtraOutputs: s.Config.Model.ExtraOutputs, Data: data, Train: s.Train, Test: s.Test,
 		Loss: t.Loss, LabelSmoothing: t.LabelSmoothing, FocalGamma: t.FocalGamma, ClassWeights: weights,
 		Optimizer: t.Optimizer, Hyper: hyper(t),
 		LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
@@ -96,25 +96,12 @@ func metadata(s plan.Spec) (map[string]string, error) {
 
 // operate applies the surgery and works out each parameter's rates.
 func operate(base *onnx.Graph, c plan.Config) (*onnx.Graph, map[string]trainer.Rates, error) {
-	steps := make([]surgery.Step, len(c.Model.Surgery))
-	for i, s := range c.Model.Surgery {
-		steps[i] = surgery.Step{CutAfter: s.CutAfter, Append: layer(s.Append), Replace: layer(s.Replace), Freeze: s.Freeze}
-	}
-	model, frozen, err := surgery.Apply(base, steps, c.Training.Seed)
+	model, frozen, err := surgery.Apply(base, SurgerySteps(c.Model.Surgery), c.Training.Seed)
 	if err != nil {
 		return nil, nil, fmt.Errorf("model.surgery: %w", err)
 	}
 	rates, err := ratesOf(model, c.Training, frozen)
 	return model, rates, err
-}
-
-func layer(l *plan.Layer) *surgery.Layer {
-	if l == nil {
-		return nil
-	}
-	return &surgery.Layer{Name: l.Name, Outputs: l.Outputs, Init: surgery.Init{
-		Gaussian: l.Init.Gaussian, Xavier: l.Init.Xavier, MSRA: l.Init.MSRA, Constant: l.Init.Constant, Bias: l.Init.Bias,
-	}}
 }
 
 // ratesOf resolves lr_mult and decay_mult; of several globs that match a
@@ -224,7 +211,7 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 		return fmt.Errorf("preprocessing: %w", err)
 	}
 	o := compile.Options{
-		Batch: 1, Classes: len(classes),
+		Batch: 1, Classes: len(classes), ExtraOutputs: c.Model.ExtraOutputs,
 		Loss: c.Training.Loss, LabelSmoothing: c.Training.LabelSmoothing, FocalGamma: c.Training.FocalGamma,
 		Optimizer: c.Training.Optimizer, Hyper: hyper(c.Training),
 		Momentum: c.Training.Momentum, Decay: c.Training.WeightDecay, Rates: rates,

@@ -62,11 +62,12 @@ func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment
 	tree := clone(root)
 	parameters := map[string]any{}
 	for i, parameter := range d.Parameters {
-		if problem := setPath(tree, parameter.Path, clone(values[i]), parameter.at); problem != "" {
-			p.add(parameter.at, "parameters."+parameter.Path, problem, "")
-			continue
+		for _, s := range parameter.settings(values[i]) {
+			if problem := setPath(tree, s.path, clone(s.value), s.at); problem != "" {
+				p.add(s.at, "parameters."+parameter.Path, problem, "")
+			}
 		}
-		parameters[parameter.Path], _ = plainValue(values[i]) // checked when the space was read
+		parameters[parameter.Path] = values[i].plain()
 	}
 	doc, c := decode(tree, p)
 	c.config(doc)

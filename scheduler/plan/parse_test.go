@@ -140,12 +140,19 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want := Config{
 		Model: Model{Base: "caffenet.onnx", Surgery: []Step{
 			{CutAfter: "fc7"},
-			{Append: &Layer{Name: "fc8", Outputs: 2, Init: Init{Gaussian: 0.01, Bias: 0.5}}},
+			{Append: &NewLayer{Name: "fc8", Outputs: 2, Init: Init{Gaussian: 0.01, Bias: 0.5}}},
 			{Replace: &Layer{Name: "conv1", Outputs: 96, Init: Init{MSRA: true}}},
 			{Replace: &Layer{Name: "conv2", Outputs: 256, Init: Init{Xavier: true}}},
-			{Replace: &Layer{Name: "conv3", Outputs: 384, Init: Init{Constant: 0.1}}},
+			{Replace: &Layer{Name: "conv3", Outputs: 384, Init: Init{Constant: ptr(0.1)}}},
+			{Append: &NewLayer{Name: "conv6", Kind: "conv", Outputs: 64, Kernel: 3, Stride: 2, Pad: 1, Groups: 2, Init: Init{Uniform: []float64{-0.1, 0.1}}}},
+			{Append: &NewLayer{Name: "drop9", Kind: "dropout", Ratio: 0.5}},
+			{InsertAfter: &Insertion{After: "conv1", Name: "relu9", Kind: "relu"}},
+			{InsertProbe: &Probe{After: "pool5", Name: "probe", Outputs: 2, Init: Init{Constant: ptr(0)}}},
+			{Rename: &Rename{From: "fc8", To: "head"}},
+			{Reinit: &Reinit{Layers: "fc*", Init: Init{Bilinear: true}}},
+			{ToFullyConvolutional: true},
 			{Freeze: "conv[12]"},
-		}},
+		}, ExtraOutputs: true},
 		Preprocessing: Preprocessing{
 			Resize: Size{256, 320}, Crop: 227, CenterCrop: true, Mirror: true, Channels: "bgr",
 			Mean: []float64{104, 117, 123}, Std: []float64{1, 2, 3}, Scale: 0.5,
@@ -198,8 +205,8 @@ model: {base: m.onnx, surgery: [{append: {<<: &fc {name: a, outputs: 4, init: &i
 training: {learning_rate: 0.1, epochs: 2}
 `)
 	want := []Step{
-		{Append: &Layer{Name: "a", Outputs: 4, Init: Init{Gaussian: 0.01}}},
-		{Append: &Layer{Name: "b", Outputs: 4, Init: Init{Gaussian: 0.01}}},
+		{Append: &NewLayer{Name: "a", Outputs: 4, Init: Init{Gaussian: 0.01}}},
+		{Append: &NewLayer{Name: "b", Outputs: 4, Init: Init{Gaussian: 0.01}}},
 	}
 	if diff := cmp.Diff(want, s.Trials[0].Config.Model.Surgery); diff != "" {
 		t.Errorf("surgery (-want +got):\n%s", diff)
@@ -301,3 +308,5 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func ptr(x float64) *float64 { return &x }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // maxTrials is how many trials a grid may have without run_cap, and maxRunCap
@@ -16,8 +14,8 @@ const (
 	maxRunCap = 10_000
 )
 
-// point holds one value per parameter of a space, in its order.
-type point []*yaml.Node
+// point holds one choice per parameter of a space, in its order.
+type point []choice
 
 // grid lists the first n points of the full product, or all for n = 0. The last
 // parameter varies fastest.
@@ -92,9 +90,8 @@ func (s Space) draw(seed int64, i int) point {
 
 func (p point) key() string {
 	var b strings.Builder
-	for _, n := range p {
-		value, _ := plainValue(n) // checked when the space was read
-		fmt.Fprintf(&b, "%v\x00", value)
+	for _, c := range p {
+		fmt.Fprintf(&b, "%v\x00", c.plain())
 	}
 	return b.String()
 }

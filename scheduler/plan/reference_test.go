@@ -47,7 +47,8 @@ func leafKeys() []string {
 // defaultText is a key's default as the reference writes it: empty for a zero
 // that the JSON of the settings leaves out.
 func defaultText(t *testing.T, key string) string {
-	if slices.Contains(required, key) || strings.HasSuffix(key, "append.name") || strings.HasSuffix(key, "replace.name") || strings.HasSuffix(key, ".outputs") {
+	ofStep := regexp.MustCompile(`^model\.surgery\[\]\.[a-z_]+\.(name|outputs|after|from|to|layers)$|insert_after\.kind$`)
+	if slices.Contains(required, key) || ofStep.MatchString(key) {
 		return "*required*"
 	}
 	// Zeros that mean something, although they are also what is not set.

@@ -17,12 +17,71 @@ type Space []Parameter
 
 // Parameter is one searched setting: a list of choices, or a range.
 type Parameter struct {
-	Path         string // dotted path into the sweep file
+	// Path is dotted, into the sweep file; or a word of the user's own, whose
+	// choices set several paths.
+	Path         string
 	Distribution string // categorical | constant | uniform | log_uniform_values | q_uniform | int_uniform
 	Min, Max, Q  float64
 
-	choices []*yaml.Node // of categorical and constant
-	at      position     // in the file
+	choices []choice // of categorical and constant
+	at      position // in the file
+}
+
+// choice is a value of a parameter, under the name that the file gives it or none.
+type choice struct {
+	name  string
+	value *yaml.Node
+}
+
+// plain is what a trial says of the choice.
+func (c choice) plain() any {
+	if c.name != "" {
+		return c.name
+	}
+	value, _ := plainValue(c.value) // checked when the space was read
+	return value
+}
+
+// setting is a value and the path that a choice writes it to.
+type setting struct {
+	path  string
+	value *yaml.Node
+	at    position // to blame where the path cannot be written
+}
+
+// settings are what a choice of the parameter writes into the file.
+func (p *Parameter) settings(c choice) []setting {
+	if !p.bundle() {
+		return []setting{{p.Path, c.value, p.at}}
+	}
+	var all []setting
+	for i := 0; i+1 < len(c.value.Content); i += 2 {
+		key := c.value.Content[i]
+		all = append(all, setting{key.Value, c.value.Content[i+1], at(key)})
+	}
+	return all
+}
+
+// bundle tells whether the parameter's choices set several paths.
+func (p *Parameter) bundle() bool {
+	root, _, _ := strings.Cut(p.Path, ".")
+	return !slices.Contains(sections, root)
+}
+
+// paths are all paths that some choice of the parameter writes to.
+func (p *Parameter) paths() []string {
+	if !p.bundle() {
+		return []string{p.Path}
+	}
+	var paths []string
+	for _, c := range p.choices {
+		for _, s := range p.settings(c) {
+			if !slices.Contains(paths, s.path) {
+				paths = append(paths, s.path)
+			}
+		}
+	}
+	return paths
 }
 
 // maxParameters is how many parameters a sweep may search.
@@ -51,36 +110,48 @@ type definition struct {
 type (
 	rawValue  struct{ node *yaml.Node }
 	rawValues struct {
-		nodes []*yaml.Node
-		set   bool
+		choices []choice
+		set     bool
 	}
 )
 
 func (r *rawValue) decodeNode(_ *decoder, n *yaml.Node, _ string) { r.node = n }
 
+// decodeNode reads a list of values, or a mapping from names to values.
 func (r *rawValues) decodeNode(d *decoder, n *yaml.Node, field string) {
 	r.set = true
-	if n.Kind != yaml.SequenceNode {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			r.choices = append(r.choices, choice{value: item})
+		}
+	case yaml.MappingNode:
+		d.keys(n, field, func(key, value *yaml.Node, child string) {
+			if strings.TrimSpace(key.Value) == "" {
+				d.bad(key, child, "is a value without a name", "name it, as {small: 0.001}")
+			}
+			r.choices = append(r.choices, choice{key.Value, value})
+		})
+	default:
 		d.bad(n, field, "must be a list, but is "+describe(n), "write it in brackets, as [0.1, 0.01]")
 		return
 	}
-	if len(n.Content) == 0 {
+	if len(r.choices) == 0 {
 		d.bad(n, field, "is empty, so there is nothing to try", "list at least one value")
 	}
 	seen := map[string]bool{}
-	for _, item := range n.Content {
-		value, err := plainValue(item)
+	for _, c := range r.choices {
+		value, err := plainValue(c.value)
 		if err != nil {
-			d.bad(item, field, "holds a value that "+err.Error(), "")
+			d.bad(c.value, field, "holds a value that "+err.Error(), "")
 			continue
 		}
 		text, _ := json.Marshal(value)
 		if seen[string(text)] {
-			d.bad(item, field, fmt.Sprintf("holds %s twice", text), "each value is tried once")
+			d.bad(c.value, field, fmt.Sprintf("holds %s twice", text), "each value is tried once")
 		}
 		seen[string(text)] = true
 	}
-	r.nodes = n.Content
 }
 
 // definitionKeys tell a definition from a section with parameters in it. The
@@ -97,11 +168,23 @@ func (s *Space) decodeNode(d *decoder, n *yaml.Node, field string) {
 	}
 	for i, p := range *s {
 		for _, other := range (*s)[:i] {
-			if p.Path == other.Path || strings.HasPrefix(p.Path, other.Path+".") || strings.HasPrefix(other.Path, p.Path+".") {
+			if p.Path == other.Path || p.collides(&other) {
 				d.problems.add(p.at, "parameters."+p.Path, fmt.Sprintf("sets what the parameter %s in line %d sets", other.Path, other.at.line), "keep one of them")
 			}
 		}
 	}
+}
+
+// collides tells whether two parameters write to one place.
+func (p *Parameter) collides(other *Parameter) bool {
+	for _, a := range p.paths() {
+		for _, b := range other.paths() {
+			if a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *Space) section(d *decoder, n *yaml.Node, field, prefix string) {
@@ -133,8 +216,13 @@ func isDefinition(n *yaml.Node) bool {
 
 func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string) {
 	root, _, _ := strings.Cut(path, ".")
-	if !slices.Contains(sections, root) {
-		d.bad(key, field, fmt.Sprintf("%s cannot be searched", path), "parameters are dotted paths below "+list(sections))
+	own := root == path && !slices.Contains(schema, path) && namesBundles(value)
+	if !slices.Contains(sections, root) && !own {
+		try := "parameters are dotted paths below " + list(sections)
+		if root == path {
+			try += "; a word of your own may set several, as variant: {values: {deep: {model.base: a.onnx, training.epochs: 9}}}"
+		}
+		d.bad(key, field, fmt.Sprintf("%s cannot be searched", path), try)
 		return
 	}
 	if value.Kind != yaml.MappingNode {
@@ -154,7 +242,36 @@ func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string)
 		d.failed.add(path)
 		return
 	}
+	if p.bundle() && !d.bundled(&p, field) {
+		d.failed.add(path)
+		return
+	}
 	*s = append(*s, p)
+}
+
+// namesBundles tells whether a definition has values by name.
+func namesBundles(definition *yaml.Node) bool {
+	_, values := lookup(definition, "values")
+	return values != nil && values.Kind == yaml.MappingNode
+}
+
+// bundled checks that each choice is a mapping from paths that can be searched to
+// values, the same paths for all.
+func (d *decoder) bundled(p *Parameter, field string) bool {
+	before := len(d.problems.list)
+	for _, c := range p.choices {
+		child := join(field, "values."+c.name)
+		if c.value.Kind != yaml.MappingNode {
+			d.bad(c.value, child, "must be a mapping from paths to values, but is "+describe(c.value), "as {model.base: a.onnx, training.epochs: 9}")
+			continue
+		}
+		d.keys(c.value, child, func(key, _ *yaml.Node, child string) {
+			if root, _, _ := strings.Cut(key.Value, "."); !slices.Contains(sections, root) {
+				d.bad(key, child, "cannot be searched", "write dotted paths below "+list(sections))
+			}
+		})
+	}
+	return len(d.problems.list) == before
 }
 
 // define checks a definition and takes it over.
@@ -174,10 +291,10 @@ func (p *Parameter) define(def definition) (problem, try string) {
 	}
 	switch p.Distribution {
 	case "categorical":
-		p.choices = def.Values.nodes
+		p.choices = def.Values.choices
 		return "", ""
 	case "constant":
-		p.choices = []*yaml.Node{def.Value.node}
+		p.choices = []choice{{value: def.Value.node}}
 		_, err := plainValue(def.Value.node)
 		if err != nil {
 			return "its value " + err.Error(), ""
@@ -281,13 +398,13 @@ func (p *Parameter) steps() (first, last float64) {
 }
 
 // choice is value number i of a parameter with finitely many.
-func (p *Parameter) choice(i int) *yaml.Node {
+func (p *Parameter) choice(i int) choice {
 	switch p.Distribution {
 	case "int_uniform":
-		return p.number(p.Min + float64(i))
+		return choice{value: p.number(p.Min + float64(i))}
 	case "q_uniform":
 		first, _ := p.steps()
-		return p.number(significant((first+float64(i))*p.Q, 12))
+		return choice{value: p.number(significant((first+float64(i))*p.Q, 12))}
 	}
 	return p.choices[i]
 }
@@ -295,7 +412,7 @@ func (p *Parameter) choice(i int) *yaml.Node {
 // between is the value at a share u in [0, 1) of a continuous range. Six digits
 // are plenty, read well, and hide that math.Log and math.Exp may differ in the
 // last bit between processors.
-func (p *Parameter) between(u float64) *yaml.Node {
+func (p *Parameter) between(u float64) choice {
 	var x float64
 	if p.Distribution == "log_uniform_values" {
 		low, high := math.Log(p.Min), math.Log(p.Max)
@@ -303,7 +420,7 @@ func (p *Parameter) between(u float64) *yaml.Node {
 	} else {
 		x = p.Min + float64(u*(p.Max-p.Min))
 	}
-	return p.number(min(max(significant(x, 6), p.Min), p.Max))
+	return choice{value: p.number(min(max(significant(x, 6), p.Min), p.Max))}
 }
 
 // number writes a drawn number so that it reads back as the same. Whole numbers

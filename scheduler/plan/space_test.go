@@ -176,3 +176,32 @@ func TestRandomExhaustsASmallSpace(t *testing.T) {
 		t.Errorf("drawn trials (-grid +random):\n%s", diff)
 	}
 }
+
+// A word of the user's own sets several paths at once, and a trial is called by
+// the names.
+func TestNamedValues(t *testing.T) {
+	s := mustParse(t, `
+name: s
+dataset: {path: data}
+model: {base: m.onnx}
+training: {learning_rate: 0.1, epochs: 2}
+parameters:
+  variant:
+    values:
+      deep: {training.epochs: 9, model: {base: deep.onnx}}
+      plain: {}
+  training.lr_mult: {values: {head: {fc: 10}, all: {"*": 1}}}
+`)
+	var got []string
+	for _, trial := range s.Trials {
+		c := trial.Config
+		got = append(got, fmt.Sprintln(trial.Parameters, c.Model.Base, c.Training.Epochs, c.Training.LRMult[0].Glob))
+	}
+	want := []string{
+		"map[training.lr_mult:head variant:deep] deep.onnx 9 fc\n", "map[training.lr_mult:all variant:deep] deep.onnx 9 *\n",
+		"map[training.lr_mult:head variant:plain] m.onnx 2 fc\n", "map[training.lr_mult:all variant:plain] m.onnx 2 *\n",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("trials (-want +got):\n%s", diff)
+	}
+}

@@ -116,7 +116,7 @@ func (c *checker) sweep(doc *document) {
 func (c *checker) overridden(doc *document) {
 	for i, o := range c.problems.overrides {
 		for _, p := range doc.Parameters {
-			if o.Key == p.Path || strings.HasPrefix(o.Key, p.Path+".") {
+			if slices.ContainsFunc(p.paths(), func(path string) bool { return o.Key == path || strings.HasPrefix(o.Key, path+".") }) {
 				c.problems.add(position{line: -1 - i}, o.Key, fmt.Sprintf("has no effect: the sweep searches it (line %d)", p.at.line),
 					"change it under parameters in the file")
 			}
@@ -176,64 +176,6 @@ func (c *checker) model(m Model) {
 	}
 	for i, step := range m.Surgery {
 		c.step(fmt.Sprintf("model.surgery.%d", i), step)
-	}
-}
-
-func (c *checker) step(field string, step Step) {
-	kinds := 0
-	for _, key := range []string{"cut_after", "append", "replace", "freeze"} {
-		if c.set(join(field, key)) {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		c.bad(field, fmt.Sprintf("names %d things to do", kinds), "each step is exactly one of cut_after, append, replace, freeze")
-	}
-	for key, value := range map[string]string{"cut_after": step.CutAfter, "freeze": step.Freeze} {
-		if c.set(join(field, key)) && value == "" {
-			c.bad(join(field, key), "is empty", "name a layer as `orchestrator model inspect` prints it")
-		}
-	}
-	if _, err := path.Match(step.Freeze, ""); err != nil {
-		c.bad(join(field, "freeze"), fmt.Sprintf("%q is not a pattern for names", step.Freeze), "* stands for any characters, ? for one, [ab] for one of a and b")
-	}
-	if step.Append != nil {
-		c.layer(join(field, "append"), *step.Append)
-	}
-	if step.Replace != nil {
-		c.layer(join(field, "replace"), *step.Replace)
-	}
-}
-
-func (c *checker) layer(field string, layer Layer) {
-	if layer.Name == "" {
-		c.bad(join(field, "name"), "is required", "name the layer")
-	}
-	if !c.set(join(field, "outputs")) {
-		c.bad(join(field, "outputs"), "is required", "for the last layer: the number of classes")
-	} else {
-		c.count(join(field, "outputs"), layer.Outputs, 1, 1_000_000)
-	}
-	init := join(field, "init")
-	var fillers []string
-	for _, key := range []string{"gaussian", "xavier", "msra", "constant"} {
-		if c.set(join(init, key)) {
-			fillers = append(fillers, key)
-		}
-	}
-	for key, isSet := range map[string]bool{"xavier": layer.Init.Xavier, "msra": layer.Init.MSRA} {
-		if c.set(join(init, key)) && !isSet {
-			c.bad(join(init, key), "is false, which chooses nothing", "write true or remove it")
-		}
-	}
-	if c.set(join(init, "constant")) && layer.Init.Constant == 0 {
-		c.bad(join(init, "constant"), "0 is not supported by this version", "use a small gaussian, as gaussian: 0.0001")
-	}
-	if len(fillers) > 1 {
-		c.bad(init, "names several fillers: "+list(fillers), "keep one of them")
-	}
-	if c.set(join(init, "gaussian")) && layer.Init.Gaussian <= 0 {
-		c.bad(join(init, "gaussian"), fmt.Sprintf("is a standard deviation and must be above 0, but is %v", layer.Init.Gaussian), "")
 	}
 }
 

@@ -289,7 +289,8 @@ func (n *network) moveStatistics() {
 }
 
 // flattenLogits brings [N,C] or [N,C,1,1] to [N,C] and compares C with the
-// number of classes.
+// number of classes: of extra outputs training makes classes, and evaluation drops
+// them.
 func (n *network) flattenLogits(v onnx.Value) error {
 	if v.Rank() < 2 || v.Shape[0] != n.o.Batch || v.Size() != n.o.Batch*v.Shape[1] {
 		return &OutputError{Value: v.Name, Reason: fmt.Sprintf("shape %v is not a row of class scores per picture ([%d, classes])", v.Shape, n.o.Batch)}
@@ -297,12 +298,18 @@ func (n *network) flattenLogits(v onnx.Value) error {
 	if n.o.Classes == 0 {
 		n.o.Classes = v.Shape[1]
 	}
-	if v.Shape[1] != n.o.Classes {
+	width := v.Shape[1]
+	if width < n.o.Classes || width > n.o.Classes && !n.o.ExtraOutputs {
 		return &OutputError{Value: v.Name, Classes: n.o.Classes, Reason: fmt.Sprintf("%d outputs, but the data set has %d classes", v.Shape[1], n.o.Classes)}
 	}
 	n.logits = v
 	if v.Rank() > 2 {
-		n.logits = n.Op("Reshape", nil, v, n.Ints(n.o.Batch, n.o.Classes))
+		n.logits = n.Op("Reshape", nil, v, n.Ints(n.o.Batch, width))
+	}
+	if width > n.o.Classes && n.training {
+		n.o.Classes = width
+	} else if width > n.o.Classes {
+		n.logits = n.Op("Slice", nil, n.logits, n.Ints(0), n.Ints(n.o.Classes), n.Ints(1))
 	}
 	return n.Err()
 }

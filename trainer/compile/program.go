@@ -7,20 +7,23 @@ import (
 
 // Options of the compiled graphs.
 type Options struct {
-	Batch     int // pictures per run
-	Channels  int // of the uint8 pictures fed
-	Height    int
-	Width     int
-	Mean      []float32 // per channel; the graph computes (x - Mean) * Scale; nil: 0
-	Scale     []float32 // nil: 1
-	Classes   int       // 0: as many as the network has outputs
-	Loss      string    // one of Losses; softmax where empty
-	Optimizer string    // one of optim.Names; sgd where empty
-	Momentum  float64
-	Decay     float64
-	Hyper     optim.Hyper // what only some optimizers have
-	ClipNorm  float64     // most that the norm of all gradients together may be; 0: any
-	ClipValue float64     // most that any element of a gradient may be, either sign; 0: any
+	Batch    int // pictures per run
+	Channels int // of the uint8 pictures fed
+	Height   int
+	Width    int
+	Mean     []float32 // per channel; the graph computes (x - Mean) * Scale; nil: 0
+	Scale    []float32 // nil: 1
+	Classes  int       // 0: as many as the network has outputs
+	// ExtraOutputs allows the network more outputs than Classes. The loss takes them
+	// for classes without samples; Eval answers over the first Classes alone.
+	ExtraOutputs bool
+	Loss         string // one of Losses; softmax where empty
+	Optimizer    string // one of optim.Names; sgd where empty
+	Momentum     float64
+	Decay        float64
+	Hyper        optim.Hyper // what only some optimizers have
+	ClipNorm     float64     // most that the norm of all gradients together may be; 0: any
+	ClipValue    float64     // most that any element of a gradient may be, either sign; 0: any
 	// LabelSmoothing is the share of a label that softmax spreads over all classes.
 	LabelSmoothing float64
 	FocalGamma     float64          // of the loss focal

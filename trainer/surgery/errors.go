@@ -11,8 +11,8 @@ import (
 
 // Error says why a step cannot be done on this network.
 type Error struct {
-	Step   int    // from 1
-	Action string // as in the sweep file: cut_after, append, replace, freeze
+	Step   int    // from 1; 0 outside of a list
+	Action string // as in the sweep file: cut_after, append, replace, ...
 	Name   string // the layer or glob as the user wrote it
 	Reason string
 	Try    string
@@ -23,7 +23,11 @@ func (e *Error) Error() string {
 	if e.Action == "" {
 		return fmt.Sprintf("surgery step %d: %s", e.Step, e.Reason)
 	}
-	return fmt.Sprintf("surgery step %d (%s %s): %s", e.Step, e.Action, e.Name, e.Reason)
+	what := strings.TrimSpace(e.Action + " " + e.Name)
+	if e.Step == 0 {
+		return fmt.Sprintf("%s: %s", what, e.Reason)
+	}
+	return fmt.Sprintf("surgery step %d (%s): %s", e.Step, what, e.Reason)
 }
 
 // Hint says what to try.

@@ -19,7 +19,9 @@ func TestFillers(t *testing.T) {
 		{"xavier", Init{Xavier: true}, 0, 0.1 / math.Sqrt(3), 0.1},
 		{"default", Init{}, 0, 0.1 / math.Sqrt(3), 0.1},
 		{"msra", Init{MSRA: true}, 0, math.Sqrt(2. / 300), 0.5},
-		{"constant", Init{Constant: 0.5}, 0.5, 0, 0.5},
+		{"constant", Constant(0.5), 0.5, 0, 0.5},
+		{"nothing", Constant(0), 0, 0, 0},
+		{"uniform", Init{Uniform: []float64{-0.1, 0.3}}, 0.1, 0.4 / math.Sqrt(12), 0.3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.init.Weights(42, "fc.weight", 300, 100, 300)
@@ -38,6 +40,20 @@ func TestFillers(t *testing.T) {
 				t.Errorf("mean %g, std %g, largest %g; want %g, %g, at most %g", mean, std, top, c.mean, c.std, c.bound)
 			}
 		})
+	}
+}
+
+// TestBilinear: the kernels that interpolate for a stride of 2 and of 1, by hand.
+func TestBilinear(t *testing.T) {
+	w := Init{Bilinear: true}.Weights(1, "up.weight", 4, 1, 1, 4, 4).F32()
+	row := []float32{0.25, 0.75, 0.75, 0.25}
+	for i, x := range w {
+		if want := row[i/4] * row[i%4]; x != want {
+			t.Errorf("element %d of a kernel of 4 is %v, want %v", i, x, want)
+		}
+	}
+	if got := (Init{Bilinear: true}).Weights(1, "up.weight", 3, 1, 1, 3, 3).F32()[4]; got != 1 {
+		t.Errorf("the middle of a kernel of 3 is %v, want 1", got)
 	}
 }
 

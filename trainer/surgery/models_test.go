@@ -35,9 +35,9 @@ func published(t *testing.T, name string) *onnx.Graph {
 // TestPublishedNetworks gives each of them a head for two classes in every way
 // there is.
 func TestPublishedNetworks(t *testing.T) {
-	two := func(name string) *surgery.Layer {
-		return &surgery.Layer{Name: name, Outputs: 2, Init: surgery.Init{Gaussian: 0.01}}
-	}
+	small := surgery.Init{Gaussian: 0.01}
+	two := func(name string) *surgery.Layer { return &surgery.Layer{Name: name, Outputs: 2, Init: small} }
+	fc := func(name string) *surgery.NewLayer { return &surgery.NewLayer{Name: name, Outputs: 2, Init: small} }
 	for _, c := range []struct {
 		file, way string
 		steps     []surgery.Step
@@ -46,10 +46,10 @@ func TestPublishedNetworks(t *testing.T) {
 		output    []int
 	}{
 		{"squeezenet1.1-7.onnx", "replace", []surgery.Step{{Replace: two("conv10")}}, "conv10_w_0", []int{2, 512, 1, 1}, []int{onnx.Batch, 2, 1, 1}},
-		{"light_squeezenet.onnx", "cut and append", []surgery.Step{{CutAfter: "fire9/expand3x3"}, {Append: two("fc")}}, "fc.weight", []int{2, 256 * 13 * 13}, []int{onnx.Batch, 2}},
-		{"squeezenet1.1-7.onnx", "append", []surgery.Step{{Append: two("fc")}}, "fc.weight", []int{2, 1000}, []int{onnx.Batch, 2}},
+		{"light_squeezenet.onnx", "cut and append", []surgery.Step{{CutAfter: "fire9/expand3x3"}, {Append: fc("fc")}}, "fc.weight", []int{2, 256 * 13 * 13}, []int{onnx.Batch, 2}},
+		{"squeezenet1.1-7.onnx", "append", []surgery.Step{{Append: fc("fc")}}, "fc.weight", []int{2, 1000}, []int{onnx.Batch, 2}},
 		{"light_bvlc_alexnet.onnx", "replace", []surgery.Step{{Replace: two("fc8")}}, "fc8_w_0", []int{2, 4096}, []int{onnx.Batch, 2}},
-		{"light_bvlc_alexnet.onnx", "cut and append", []surgery.Step{{CutAfter: "fc6"}, {Append: two("head")}}, "head.weight", []int{2, 4096}, []int{onnx.Batch, 2}},
+		{"light_bvlc_alexnet.onnx", "cut and append", []surgery.Step{{CutAfter: "fc6"}, {Append: fc("head")}}, "head.weight", []int{2, 4096}, []int{onnx.Batch, 2}},
 		{"light_resnet50.onnx", "replace", []surgery.Step{{Replace: two("gpu_0/pred")}}, "gpu_0/pred_w_0", []int{2, 2048}, []int{onnx.Batch, 2}},
 	} {
 		t.Run(c.file+" "+c.way, func(t *testing.T) {
@@ -133,4 +133,26 @@ func evaluator(t *testing.T, g *onnx.Graph, x *onnx.Tensor) *onnxeval.Array {
 		t.Fatal(err)
 	}
 	return out[g.Outputs[0].Name]
+}
+
+// TestPublishedNetworksGiveMaps: at twice the size of their pictures.
+func TestPublishedNetworksGiveMaps(t *testing.T) {
+	for file, want := range map[string][]int{
+		"squeezenet1.1-7.onnx":    {1, 1000, 27, 27}, // floor((447-3)/2)+1 = 223 behind conv1, halved three times rounding down
+		"light_bvlc_alexnet.onnx": {1, 1000, 8, 8},
+		"light_resnet50.onnx":     {1, 1000, 14, 14},
+	} {
+		g, _, err := surgery.Apply(published(t, file), []surgery.Step{{ToFullyConvolutional: true}}, 1)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		b := onnx.NewBuilder("large")
+		out := b.Replay(g, map[string]onnx.Value{g.Inputs[0].Name: b.Input("x", onnx.Float, 1, 3, 448, 448)})
+		if b.Err() != nil {
+			t.Errorf("%s: %v", file, b.Err())
+		} else if !slices.Equal(out[0].Shape, want) {
+			t.Errorf("%s: the map has the shape %v, want %v", file, out[0].Shape, want)
+		}
+	}
 }

@@ -14,24 +14,79 @@ type Step struct {
 	// layer's own output becomes the network's. An activation, pool or Dropout
 	// that follows it goes too; to keep one, name it.
 	CutAfter string
-	// Append puts a new fully connected layer on the network's output, which
-	// is flattened first where it needs to be. A Softmax at the end is taken
-	// off before and put back behind the new layer; where there was none, one
-	// is added.
-	Append *Layer
+	// Append puts a new layer on the network's output. A Softmax at the end is
+	// taken off before and put back behind the new layer; where there was none,
+	// one is added behind a linear layer.
+	Append *NewLayer
+	// InsertAfter puts a Relu or Dropout between a layer and all its readers.
+	InsertAfter *Insertion
+	// InsertProbe ends the network in a linear classifier on what a layer answers,
+	// and freezes everything below it (Alain and Bengio 2016, "Understanding
+	// intermediate layers using linear classifier probes").
+	InsertProbe *Probe
 	// Replace gives a layer (Conv, Gemm, MatMul) another number of outputs. It
 	// keeps its kind, place and parameter names; the values are drawn anew.
 	Replace *Layer
+	// Rename gives a layer another name; that of its parameters stays.
+	Rename *Rename
+	// Reinit draws the parameters of layers anew.
+	Reinit *Reinit
+	// ToFullyConvolutional writes fully connected layers as convolutions with the
+	// same weights, so that a larger picture gives a map of class scores.
+	ToFullyConvolutional bool
 	// Freeze keeps the parameters of the layers that match this glob as they
 	// are. Layers that later steps make are not frozen.
 	Freeze string
 }
 
-// Layer describes a new layer or the new form of a replaced one.
+// Layer describes the new form of a replaced layer.
 type Layer struct {
 	Name    string
 	Outputs int
 	Init    Init
+}
+
+// The kinds of new layers.
+const (
+	Linear  = "linear" // fully connected; what it stands on is flattened
+	Conv    = "conv"   // on maps only
+	Relu    = "relu"
+	Dropout = "dropout"
+)
+
+// NewLayer describes a layer that is added.
+type NewLayer struct {
+	Name string
+	Kind string // Linear where empty
+	// Outputs of Linear and Conv.
+	Outputs int
+	// Kernel, Stride, Pad and Groups are of Conv, squares; a Stride or Groups of 0 is 1.
+	Kernel, Stride, Pad, Groups int
+	Ratio                       float64 // of Dropout: how much is dropped
+	Init                        Init
+}
+
+// Insertion says behind which layer a Relu or Dropout comes.
+type Insertion struct {
+	After string
+	Layer NewLayer
+}
+
+// Probe is a linear classifier on a layer.
+type Probe struct {
+	After   string
+	Name    string
+	Outputs int
+	Init    Init
+}
+
+// Rename gives a layer another name.
+type Rename struct{ From, To string }
+
+// Reinit draws the parameters of the layers that match a glob anew.
+type Reinit struct {
+	Layers string
+	Init   Init
 }
 
 // Apply runs the steps in order on a copy of g, a template whose batch is open.
@@ -70,19 +125,32 @@ type operation struct {
 func (o *operation) step(s Step) error {
 	switch {
 	case s.CutAfter != "":
-		return o.cutAfter(s.CutAfter)
+		return o.cutAfter("cut_after", s.CutAfter)
 	case s.Append != nil:
 		return o.append(*s.Append)
+	case s.InsertAfter != nil:
+		return o.insertAfter(*s.InsertAfter)
+	case s.InsertProbe != nil:
+		return o.insertProbe(*s.InsertProbe)
 	case s.Replace != nil:
 		return o.replace(*s.Replace)
+	case s.Rename != nil:
+		return o.rename(*s.Rename)
+	case s.Reinit != nil:
+		return o.reinit(*s.Reinit)
+	case s.ToFullyConvolutional:
+		return o.toFullyConvolutional()
 	case s.Freeze != "":
 		return o.freeze(s.Freeze)
 	}
-	return &Error{Reason: "the step says nothing to do", Try: "give one of cut_after, append, replace, freeze"}
+	return &Error{
+		Reason: "the step says nothing to do",
+		Try:    "give one of cut_after, append, insert_after, insert_probe, replace, rename, reinit, to_fully_convolutional, freeze",
+	}
 }
 
-func (o *operation) cutAfter(name string) error {
-	n, err := o.layer("cut_after", name)
+func (o *operation) cutAfter(action, name string) error {
+	n, err := o.layer(action, name)
 	if err != nil {
 		return err
 	}

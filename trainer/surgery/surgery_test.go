@@ -35,7 +35,7 @@ func headOf(outputs int, weights map[string][]int, middle ...*onnx.Node) *onnx.G
 	}
 	for _, name := range []string{"w", "b"} {
 		if shape, ok := weights[name]; ok {
-			w := surgery.Init{Constant: 1}.Weights(0, name, 1, shape...)
+			w := surgery.Constant(1).Weights(0, name, 1, shape...)
 			g.Initializers = append(g.Initializers, w)
 		}
 	}
@@ -172,7 +172,7 @@ func TestReplaceConvolution(t *testing.T) {
 }
 
 func TestCutAndAppend(t *testing.T) {
-	fc9 := &surgery.Layer{Name: "fc9", Outputs: 2, Init: surgery.Init{Gaussian: 0.01}}
+	fc9 := &surgery.NewLayer{Name: "fc9", Outputs: 2, Init: surgery.Init{Gaussian: 0.01}}
 	for _, c := range []struct {
 		name, layers, params string
 		steps                []surgery.Step
@@ -195,7 +195,7 @@ func TestCutAndAppend(t *testing.T) {
 		{
 			"two layers in a row", "conv1 relu1 pool1 conv2 relu2 pool flatten fc fc9 prob",
 			"fc.weight[5 16] fc.bias[5] fc9.weight[2 5] fc9.bias[2]",
-			[]surgery.Step{{CutAfter: "flatten"}, {Append: &surgery.Layer{Name: "fc", Outputs: 5}}, {Append: fc9}},
+			[]surgery.Step{{CutAfter: "flatten"}, {Append: &surgery.NewLayer{Name: "fc", Outputs: 5}}, {Append: fc9}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -287,11 +287,23 @@ func TestErrors(t *testing.T) {
 		{"a layer in the middle", tinynet(t), replace("conv1", 4), `layer "conv2" behind it has weights for its 8 outputs`, "cut_after"},
 		{"no outputs", tinynet(t), replace("fc", 0), "cannot have 0 outputs", "classes"},
 		{"shared weights", shared, replace("fc2", 2), `parameter "w" is shared`, "its own"},
-		{"a taken name", tinynet(t), surgery.Step{Append: &surgery.Layer{Name: "fc", Outputs: 2}}, "a layer of that name already", "another name"},
-		{"no name", tinynet(t), surgery.Step{Append: &surgery.Layer{Outputs: 2}}, "has no name", "name:"},
-		{"append without outputs", tinynet(t), surgery.Step{Append: &surgery.Layer{Name: "fc9"}}, "cannot have 0 outputs", "classes"},
+		{"a taken name", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "fc", Outputs: 2}}, "a layer of that name already", "another name"},
+		{"no name", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Outputs: 2}}, "has no name", "name:"},
+		{"append without outputs", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "fc9"}}, "cannot have 0 outputs", "classes"},
 		{"nothing to freeze", tinynet(t), surgery.Step{Freeze: "relu*"}, "(freeze relu*): no layer with parameters", "conv1"},
 		{"an empty step", tinynet(t), surgery.Step{}, "nothing to do", "freeze"},
+		{"an unknown kind", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "x", Kind: "lstm"}}, `no kind of layer "lstm"`, "linear, conv, relu, dropout"},
+		{"a convolution without a kernel", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "x", Kind: surgery.Conv, Outputs: 2}}, "a kernel of 0", "kernel: 3"},
+		{"a convolution of no maps", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "x", Kind: surgery.Conv, Outputs: 2, Kernel: 1}}, "needs maps", "cut_after"},
+		{"all dropped", tinynet(t), surgery.Step{Append: &surgery.NewLayer{Name: "x", Kind: surgery.Dropout, Ratio: 1}}, "a ratio of 1 cannot be dropped", "0.5"},
+		{"a linear layer in the middle", tinynet(t), surgery.Step{InsertAfter: &surgery.Insertion{After: "conv1", Layer: surgery.NewLayer{Name: "x", Outputs: 2}}},
+			"(insert_after conv1): a linear layer changes the shape", "relu or dropout"},
+		{"insert after nothing", tinynet(t), surgery.Step{InsertAfter: &surgery.Insertion{After: "conv9", Layer: surgery.NewLayer{Name: "x", Kind: surgery.Relu}}}, "no layer of that name", "conv1"},
+		{"a probe on nothing", tinynet(t), surgery.Step{InsertProbe: &surgery.Probe{After: "conv9", Name: "x", Outputs: 2}}, "(insert_probe conv9): there is no layer", "conv1"},
+		{"rename what is not there", tinynet(t), surgery.Step{Rename: &surgery.Rename{From: "fc9", To: "x"}}, "no layer of that name", "fc"},
+		{"rename to a taken name", tinynet(t), surgery.Step{Rename: &surgery.Rename{From: "fc", To: "conv1"}}, `there is a layer "conv1" already`, "rename"},
+		{"nothing to draw anew", tinynet(t), surgery.Step{Reinit: &surgery.Reinit{Layers: "pool*"}}, "(reinit pool*): no layer with parameters", "conv1"},
+		{"no maps", headOf(3, map[string][]int{"w": {4, 3}, "b": {3}}, gemm(0)), surgery.Step{ToFullyConvolutional: true}, "makes no maps into scores", "cut_after"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, _, err := surgery.Apply(c.g, []surgery.Step{c.step}, 1)
