@@ -17,11 +17,11 @@ import (
 func newModelCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "Inspect and check networks",
+		Short: "Inspect, check, make and change networks",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a))
+	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a), newModelNewCommand(a), newModelEditCommand(a))
 	return cmd
 }
 

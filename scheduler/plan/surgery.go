@@ -181,3 +181,31 @@ func (c *checker) filler(field string, init Init) {
 		c.bad(join(field, "uniform"), fmt.Sprintf("must be two bounds, the lower one first, but is %v", init.Uniform), "as uniform: [-0.1, 0.1]")
 	}
 }
+
+// ParseSurgery reads a list of surgery steps, as model.surgery holds it, that is
+// not part of a sweep. Its errors are those of Parse.
+func ParseSurgery(file string, data []byte) ([]Step, error) {
+	p := &problems{file: file}
+	root, second, err := parseYAML(data)
+	switch {
+	case err != nil:
+		line, text := syntaxError(err)
+		p.add(position{line, 1}, "", "is not valid YAML: "+text, "as [{cut_after: fc7}, {append: {name: fc8, outputs: 2}}]")
+	case second != nil || root == nil:
+		p.add(position{}, "", "must hold one list of steps", "as [{cut_after: fc7}, {append: {name: fc8, outputs: 2}}]")
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	if root = (&expander{problems: p}).expand(root, 0); root == nil {
+		return nil, p.err()
+	}
+	var list []Step
+	d := &decoder{problems: p, positions: map[string]position{}, failed: failures{}}
+	d.value(root, reflect.ValueOf(&list).Elem(), "surgery")
+	c := &checker{problems: p, positions: d.positions, failed: d.failed}
+	for i, s := range list {
+		c.step(fmt.Sprintf("surgery.%d", i), s)
+	}
+	return list, p.err()
+}

@@ -64,3 +64,15 @@ func inferAt(g *onnx.Graph, batch int) (map[string]onnx.Value, error) {
 	}
 	return values, nil
 }
+
+// Resize returns a copy of g whose picture is declared with another height and
+// width, in pixels. It fails where layers rely on the old ones.
+func Resize(g *onnx.Graph, height, width int) (*onnx.Graph, error) {
+	o := &operation{g: g.Clone()}
+	in := &o.g.Inputs[0]
+	in.Shape = []int{in.Shape[0], in.Shape[1], height, width}
+	if err := o.refreshOutputs(); err != nil {
+		return nil, err
+	}
+	return o.g, onnx.Check(o.g)
+}
