@@ -157,7 +157,14 @@ func permanent(err error) bool {
 
 // run does the job and reports its result.
 func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
-	spec, job, in, err := j.prepare(ctx, stop)
+	spec, err := j.readSpec(ctx, stop)
+	if err != nil {
+		return err
+	}
+	if spec.Config.IsProbe() {
+		return j.probe(ctx, spec, stop)
+	}
+	job, in, err := j.prepare(ctx, spec, stop)
 	if err != nil {
 		return err
 	}
@@ -185,35 +192,47 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 	return j.out.write(event{Kind: eventResult, Outcome: j.outcome(spec, result, objects, rt.Version())})
 }
 
-// prepare fetches and opens everything that the training needs. The daemon
-// hears that the process is alive meanwhile, as this may take long.
-func (j *jobProcess) prepare(ctx context.Context, stop <-chan struct{}) (spec plan.Spec, job trainer.Job, in inputs, err error) {
+// readSpec reads what the job is.
+func (j *jobProcess) readSpec(ctx context.Context, stop <-chan struct{}) (spec plan.Spec, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	quiet := j.whilePreparing(stop, cancel)
 	defer quiet()
-	interrupted := func(err error) error {
-		select {
-		case <-stop: // there is nothing to write a checkpoint of
-			return trainer.ErrInterrupted
-		default:
-			return err
-		}
-	}
 	err = patiently(ctx, j.StorePatience, j.Log, func() error {
 		return artifacts.GetJSON(ctx, j.Store, plan.SpecKey(j.order.Job), &spec)
 	})
-	if err != nil {
-		return spec, job, in, interrupted(err)
+	return spec, orInterrupted(stop, err)
+}
+
+// orInterrupted is the error, unless the job is to stop: there is nothing to write
+// a checkpoint of yet.
+func orInterrupted(stop <-chan struct{}, err error) error {
+	if err == nil {
+		return nil
 	}
+	select {
+	case <-stop:
+		return trainer.ErrInterrupted
+	default:
+		return err
+	}
+}
+
+// prepare fetches and opens everything that the training needs. The daemon
+// hears that the process is alive meanwhile, as this may take long.
+func (j *jobProcess) prepare(ctx context.Context, spec plan.Spec, stop <-chan struct{}) (job trainer.Job, in inputs, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	quiet := j.whilePreparing(stop, cancel)
+	defer quiet()
 	if in, err = j.openInputs(ctx, spec); err != nil {
-		return spec, job, in, interrupted(err)
+		return job, in, orInterrupted(stop, err)
 	}
 	if job, err = trainerJob(spec, in.base, in.data); err != nil {
 		in.close()
-		return spec, job, in, err
+		return job, in, err
 	}
-	return spec, job, in, nil
+	return job, in, nil
 }
 
 // whilePreparing sends signs of life, and cancels when the job is to stop.

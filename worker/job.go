@@ -199,6 +199,9 @@ func (e *classError) ExitCode() int { return 2 }
 // it fails where surgery, a glob over layers, a class's name, or the compiler
 // would.
 func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
+	if c.IsProbe() {
+		return checkProbe(base, c)
+	}
 	model, rates, err := operate(base, c)
 	if err != nil {
 		return err

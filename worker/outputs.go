@@ -23,7 +23,7 @@ func (j *jobProcess) storeResults(ctx context.Context, spec plan.Spec, job train
 	if err != nil {
 		return nil, fmt.Errorf("encode the trained network: %w", err)
 	}
-	predictions, err := predictionsCSV(job, r.Predictions)
+	predictions, err := predictionsCSV(spec.Classes, job.Data.File, r.Predictions)
 	if err != nil {
 		return nil, fmt.Errorf("write the predictions: %w", err)
 	}
@@ -35,33 +35,36 @@ func (j *jobProcess) storeResults(ctx context.Context, spec plan.Spec, job train
 		"model":       {plan.ModelKey(spec.Job), model},
 		"predictions": {plan.PredictionsKey(spec.Job), predictions},
 	} {
-		err := patiently(ctx, j.StorePatience, j.Log, func() error {
-			return j.Store.Put(ctx, o.key, bytes.NewReader(o.data), int64(len(o.data)))
-		})
-		if err != nil {
+		if objects[name], err = j.storeObject(ctx, o.key, o.data); err != nil {
 			return nil, err
 		}
-		digest := sha256.Sum256(o.data)
-		objects[name] = plan.Ref{Name: path.Base(o.key), Key: o.key, Digest: hex.EncodeToString(digest[:]), Size: int64(len(o.data))}
 	}
 	return objects, nil
+}
+
+func (j *jobProcess) storeObject(ctx context.Context, key string, data []byte) (plan.Ref, error) {
+	err := patiently(ctx, j.StorePatience, j.Log, func() error {
+		return j.Store.Put(ctx, key, bytes.NewReader(data), int64(len(data)))
+	})
+	digest := sha256.Sum256(data)
+	return plan.Ref{Name: path.Base(key), Key: key, Digest: hex.EncodeToString(digest[:]), Size: int64(len(data))}, err
 }
 
 // predictionsCSV has a line for each test picture: its file, its class, the
 // predicted class, and each class's probability in the fewest digits that give
 // the same float32.
-func predictionsCSV(job trainer.Job, predictions []trainer.Prediction) ([]byte, error) {
+func predictionsCSV(classes []string, file func(sample int) string, predictions []trainer.Prediction) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	header := []string{"file", "label", "predicted"}
-	for _, c := range job.Classes {
+	for _, c := range classes {
 		header = append(header, "probability:"+c)
 	}
 	if err := w.Write(header); err != nil {
 		return nil, err
 	}
 	for _, p := range predictions {
-		record := []string{job.Data.File(p.Sample), job.Classes[p.Label], job.Classes[p.Predicted]}
+		record := []string{file(p.Sample), classes[p.Label], classes[p.Predicted]}
 		for _, x := range p.Probabilities {
 			record = append(record, strconv.FormatFloat(float64(x), 'g', -1, 32))
 		}

@@ -48,6 +48,9 @@ func Table(w io.Writer, r *plan.Results, options TableOptions) error {
 	}
 	t.best()
 	t.baseline()
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(&t.out, "\n%s: %s\n", t.paint(bold, "Mind"), clean(warning))
+	}
 	t.failures()
 	if _, err := io.WriteString(w, t.out.String()); err != nil {
 		return fmt.Errorf("write the results table: %w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -162,6 +163,9 @@ func predictModels(ctx context.Context, a *app, o predictOptions) ([][]byte, err
 	var models [][]byte
 	for _, job := range jobs {
 		data, err := readObject(ctx, store, plan.ModelKey(job))
+		if errors.Is(err, artifacts.ErrNotFound) {
+			return nil, usagef("name a sweep that trains networks", "sweep %s has no network: it is a probe, or its networks were deleted", results.Sweep)
+		}
 		if err != nil {
 			return nil, err
 		}

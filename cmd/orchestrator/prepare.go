@@ -49,21 +49,9 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 		return nil, err
 	}
 	p := &prepared{index: index, uploads: []scheduler.Upload{{Ref: pack, Open: openPack(ctx, index)}}}
-	bases := map[string]plan.Ref{}
-	models := map[string]*onnx.Graph{}
-	for _, name := range sweep.Bases() {
-		data, err := baseModel(name, in("model.base", name), len(index.Classes), sweep.Seed)
-		if err != nil {
-			return nil, err
-		}
-		if models[name], err = onnximport.Read(data); err != nil {
-			return nil, fmt.Errorf("model.base %s: %w", name, err)
-		}
-		digest := sha256.Sum256(data)
-		ref := plan.Ref{Name: name, Digest: hex.EncodeToString(digest[:]), Size: int64(len(data))}
-		ref.Key = plan.BaseKey(ref.Digest)
-		bases[name] = ref
-		p.uploads = append(p.uploads, scheduler.Upload{Ref: ref, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }})
+	bases, models, err := a.readBases(ctx, sweep, p, pack, folds, in)
+	if err != nil {
+		return nil, err
 	}
 	labels := make([]int, len(index.Samples))
 	for i, s := range index.Samples {
@@ -81,6 +69,32 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	}
 	p.features, err = frozenParts(p.plan, models)
 	return p, err
+}
+
+// readBases reads the networks that the trials start from, and notes those to be
+// uploaded.
+func (a *app) readBases(ctx context.Context, sweep *plan.Sweep, p *prepared, pack plan.Ref, folds []plan.Fold, in func(field, path string) string) (map[string]plan.Ref, map[string]*onnx.Graph, error) {
+	bases, models := map[string]plan.Ref{}, map[string]*onnx.Graph{}
+	for _, name := range sweep.Bases() {
+		var data []byte
+		var err error
+		if from, ok := strings.CutPrefix(name, sweepPrefix); ok {
+			data, err = a.trainedBases(ctx, sweep, name, from, pack, folds)
+		} else if data, err = baseModel(name, in("model.base", name), len(p.index.Classes), sweep.Seed); err == nil {
+			digest := sha256.Sum256(data)
+			ref := plan.Ref{Name: name, Digest: hex.EncodeToString(digest[:]), Size: int64(len(data))}
+			ref.Key = plan.BaseKey(ref.Digest)
+			bases[name] = ref
+			p.uploads = append(p.uploads, scheduler.Upload{Ref: ref, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }})
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if models[name], err = onnximport.Read(data); err != nil {
+			return nil, nil, fmt.Errorf("model.base %s: %w", name, err)
+		}
+	}
+	return bases, models, nil
 }
 
 func parseSweep(file string, set []string) (*plan.Sweep, error) {
@@ -188,6 +202,9 @@ func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int,
 	}
 	known := map[string]int{}
 	for i, t := range s.Trials {
+		if t.Config.IsProbe() {
+			continue
+		}
 		key, err := sameAs(t.Config)
 		if err != nil {
 			return err
@@ -212,6 +229,9 @@ func frozenParts(p *plan.Plan, models map[string]*onnx.Graph) ([]featureSummary,
 	var all []featureSummary
 	at := map[string]int{} // in all, by what is the same for several trials; -1: none
 	for _, t := range p.Trials {
+		if t.Config.IsProbe() {
+			continue
+		}
 		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
 		if err != nil {
 			return nil, err
@@ -247,7 +267,11 @@ func sameAs(settings ...any) (string, error) {
 func checkTrials(p *plan.Plan, models map[string]*onnx.Graph) error {
 	seen := map[string]bool{}
 	for _, t := range p.Trials {
-		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training)
+		if n := len(p.Data.Labels); t.Config.IsProbe() && n > plan.MaxProbed {
+			return usagef("leave pictures out with dataset.include, or train a probe with model.surgery: insert_probe",
+				"probe: the data set has %d pictures; linear classifiers are fitted to at most %d", n, plan.MaxProbed)
+		}
+		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training, t.Config.Probe.Layers)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,12 @@ func (d *document) derive(set map[string]position) {
 	if d.Metric.Goal == "" {
 		d.Metric.Goal = goalOf(d.Metric.Name)
 	}
+	if _, ok := set["probe"]; ok {
+		d.Probe.derive(set)
+		if _, ok := set["evaluation.metrics"]; !ok {
+			d.Evaluation.Metrics = []string{"accuracy"}
+		}
+	}
 	d.Training.derive(set)
 	d.Training.Policy.derive(set)
 }

@@ -25,6 +25,13 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	}
 	for i, a := range s.Trials {
 		base, ok := bases[a.Config.Model.Base]
+		own := s.FoldBases[a.Config.Model.Base]
+		if len(own) > 0 && len(own) != len(folds) {
+			return nil, fmt.Errorf("expand trial %d: base model %q has %d models for %d folds", i, a.Config.Model.Base, len(own), len(folds))
+		}
+		if len(own) > 0 {
+			base, ok = own[0], true
+		}
 		if !ok {
 			return nil, fmt.Errorf("expand trial %d: base model %q was not given", i, a.Config.Model.Base)
 		}
@@ -35,7 +42,7 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 		if config.Evaluation.Oversample == 1 {
 			config.Evaluation.Oversample = 0
 		}
-		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: config, Base: base}
+		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: config, Base: base, FoldBases: own}
 		for _, fold := range folds {
 			id, err := jobID(&p.Trials[i], data, fold)
 			if err != nil {
@@ -130,7 +137,7 @@ func jobID(trial *Trial, data Data, fold Fold) (string, error) {
 	config := trial.Config
 	config.Model.Base = ""
 	content, err := json.Marshal(identity{
-		Engine: Engine, Config: config, Base: trial.Base.Digest, Pack: data.Pack.Digest,
+		Engine: Engine, Config: config, Base: trial.BaseOf(fold.Number).Digest, Pack: data.Pack.Digest,
 		Classes: data.Classes, Train: fold.Train, Test: fold.Test,
 	})
 	if err != nil {
@@ -168,7 +175,7 @@ func (p *Plan) Spec(job Job) Spec {
 	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
 	return Spec{
 		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold,
-		Config: trial.Config, Base: trial.Base, Pack: p.Data.Pack, Classes: p.Data.Classes,
+		Config: trial.Config, Base: trial.BaseOf(job.Fold), Pack: p.Data.Pack, Classes: p.Data.Classes,
 		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
 		SameTraining: sameTraining(trial, p.Data, fold),
 	}

@@ -22,6 +22,7 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	}
 	doc, c := decode(root, p)
 	c.sweep(doc)
+	doc.Parameters = append(doc.Parameters, doc.probeParameters(c.positions)...)
 	points := doc.propose(c)
 	if len(points) == 0 { // no trials to check: what is not searched can still be
 		for _, parameter := range doc.Parameters {

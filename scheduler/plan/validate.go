@@ -109,6 +109,7 @@ func (c *checker) sweep(doc *document) {
 		c.bad("checkpoints.save_trial_best", fmt.Sprintf("is %d, but this version keeps the latest checkpoints only", n), "write 0 or remove it; the final model is kept in any case")
 	}
 	c.count("checkpoints.save_trial_latest", doc.Checkpoints.SaveTrialLatest, 1, 100)
+	c.probeSection(doc)
 	c.overridden(doc)
 }
 
@@ -156,14 +157,18 @@ func (c *checker) crossValidation(doc *document) {
 // config checks one trial's settings.
 func (c *checker) config(doc *document) {
 	for _, field := range required {
-		if root, _, _ := strings.Cut(field, "."); slices.Contains(sections, root) {
+		if root, _, _ := strings.Cut(field, "."); slices.Contains(sections, root) && !(c.set("probe") && root == "training") {
 			c.require(field)
 		}
 	}
 	c.model(doc.Model)
 	c.preprocessing(doc.Preprocessing)
-	c.training(doc.Training)
-	c.policy(doc.Training)
+	if c.set("probe") {
+		c.probe(doc)
+	} else {
+		c.training(doc.Training)
+		c.policy(doc.Training)
+	}
 	c.evaluation(doc)
 }
 

@@ -3,6 +3,7 @@ package linear
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Classifier says what is fitted.
@@ -106,15 +107,7 @@ func (f *Fit) Scores(row []float64) []float64 {
 func (f *Fit) Predict(row []float64) int {
 	scores := f.Scores(row)
 	if f.Classifier == SVM {
-		votes := make([]float64, f.classes)
-		for k, p := range f.pairs {
-			winner := p.first
-			if scores[k] > 0 {
-				winner = p.second
-			}
-			votes[winner]++
-		}
-		return argmax(votes)
+		return argmax(f.votes(scores))
 	}
 	if len(scores) == 1 {
 		scores = []float64{0, scores[0]}
@@ -141,4 +134,40 @@ func argmax(x []float64) int {
 		}
 	}
 	return best
+}
+
+// Shares are numbers from 0 to 1 for each class, with sum 1, that order the answers
+// as Predict does: the probabilities of Softmax; for an SVM of two classes the
+// logistic function of the score, for more the share of the votes.
+func (f *Fit) Shares(row []float64) []float64 {
+	scores := f.Scores(row)
+	switch {
+	case len(scores) == 1 && f.classes == 2:
+		p := 1 / (1 + math.Exp(-scores[0]))
+		return []float64{1 - p, p}
+	case f.Classifier == SVM:
+		return f.votes(scores)
+	}
+	top, sum := slices.Max(scores), 0.0
+	for k, s := range scores {
+		scores[k] = math.Exp(s - top)
+		sum += scores[k]
+	}
+	for k := range scores {
+		scores[k] /= sum
+	}
+	return scores
+}
+
+// votes are the parts of all pairs that each class wins.
+func (f *Fit) votes(scores []float64) []float64 {
+	votes := make([]float64, f.classes)
+	for k, p := range f.pairs {
+		winner := p.first
+		if scores[k] > 0 {
+			winner = p.second
+		}
+		votes[winner] += 1 / float64(len(f.pairs))
+	}
+	return votes
 }
