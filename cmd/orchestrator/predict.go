@@ -27,6 +27,7 @@ type predictOptions struct {
 	sweep string
 	trial int
 	crops int
+	maps  mapOptions
 }
 
 func newPredictCommand(a *app) *cobra.Command {
@@ -36,9 +37,14 @@ func newPredictCommand(a *app) *cobra.Command {
 		Short: "Classify pictures with a trained network",
 		Long: `Classifies pictures with one model.onnx that a sweep exported, or with all folds'
 networks of a sweep's best trial, whose probabilities are averaged. The classes
-and the preprocessing are read from the model's metadata.` + "\n" + exitHelp,
-		Example: "  orchestrator predict --sweep latest photo.jpg\n  orchestrator predict --model model.onnx *.jpg --output json",
-		Args:    cobra.MinimumNArgs(1),
+and the preprocessing are read from the model's metadata.
+
+--map also applies the networks to every place of the pictures, enlarged to twice what
+they were trained on, and draws the probability of a class over each: half picture, half
+map. It needs a network whose last layers are fully connected, convolutions or averages.` + "\n" + exitHelp,
+		Example: "  orchestrator predict --sweep latest photo.jpg\n  orchestrator predict --model model.onnx *.jpg --output json\n" +
+			"  orchestrator predict --sweep latest --map maps photo.jpg",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runPredict(cmd.Context(), a, o, args)
 		},
@@ -47,6 +53,10 @@ and the preprocessing are read from the model's metadata.` + "\n" + exitHelp,
 	cmd.Flags().StringVar(&o.sweep, "sweep", "", "a sweep: its best trial, or the one of --trial")
 	cmd.Flags().IntVar(&o.trial, "trial", -1, "a trial's number (default: the best)")
 	cmd.Flags().IntVar(&o.crops, "oversample", 1, "crops of each picture to average: 1, 5 (corners and centre) or 10 (mirrored, too)")
+	cmd.Flags().StringVar(&o.maps.folder, "map", "", "a folder for pictures of where the networks see the class")
+	cmd.Flags().StringVar(&o.maps.class, "map-class", "", "with --map: the class (default: the second of two, or the answer)")
+	cmd.Flags().IntVar(&o.maps.size, "map-size", 0, "with --map: side of the enlarged pictures, in pixels (default: twice what the network sees)")
+	cmd.Flags().StringVar(&o.maps.colors, "map-colors", "blue-orange", "with --map: blue-orange, which colour-blind people can tell apart, or green-red")
 	cmd.MarkFlagsMutuallyExclusive("model", "sweep")
 	cmd.MarkFlagsOneRequired("model", "sweep")
 	return cmd
@@ -63,6 +73,9 @@ type picturePrediction struct {
 func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string) error {
 	if o.crops != 1 && o.crops != 5 && o.crops != 10 {
 		return usagef("--oversample 10", "--oversample is %d; it may be 1, 5 or 10", o.crops)
+	}
+	if err := o.maps.check(); err != nil {
+		return err
 	}
 	models, err := predictModels(ctx, a, o)
 	if err != nil {
@@ -82,7 +95,13 @@ func runPredict(ctx context.Context, a *app, o predictOptions, pictures []string
 			return err
 		}
 	}
-	return printPredictions(a, pictures, sums)
+	answers := answersOf(pictures, sums)
+	if o.maps.folder != "" {
+		if err := a.drawMaps(ctx, o.maps, models, rt, pictures, answers); err != nil {
+			return err
+		}
+	}
+	return printPredictions(a, answers)
 }
 
 // addAnswers runs one network on all pictures and adds its probabilities, times
@@ -221,7 +240,8 @@ func readPicture(file string) ([]byte, error) {
 	return data, nil
 }
 
-func printPredictions(a *app, pictures []string, sums []map[string]float64) error {
+// answersOf finds each picture's most probable class, the first of equals.
+func answersOf(pictures []string, sums []map[string]float64) []picturePrediction {
 	all := make([]picturePrediction, len(pictures))
 	for i, probabilities := range sums {
 		all[i] = picturePrediction{File: pictures[i], Probabilities: probabilities}
@@ -236,6 +256,10 @@ func printPredictions(a *app, pictures []string, sums []map[string]float64) erro
 			}
 		}
 	}
+	return all
+}
+
+func printPredictions(a *app, all []picturePrediction) error {
 	if a.config.Output == "json" {
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
