@@ -45,7 +45,7 @@ func (a *app) drawMaps(ctx context.Context, o mapOptions, models [][]byte, rt *o
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // of the system's temporary files
+	defer func() { _ = os.RemoveAll(dir) }()     // of the system's temporary files
 	all := make([][]scoremap.Map, len(pictures)) // of each network
 	var last *mapped
 	for i, data := range models {
