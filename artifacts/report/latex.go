@@ -77,5 +77,8 @@ var latexSpecial = strings.NewReplacer(
 	`~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `<`, `\textless{}`, `>`, `\textgreater{}`, `"`, `\char34{}`,
 )
 
+// EscapeLaTeX makes text print as it is.
+func EscapeLaTeX(text string) string { return escapeLaTeX(text) }
+
 // escapeLaTeX makes text print as it is. (NewReplacer never rescans its output.)
 func escapeLaTeX(text string) string { return latexSpecial.Replace(clean(text)) }

@@ -11,9 +11,10 @@ import (
 
 // networks are the builders by name.
 var networks = map[string]func(n *network, outputs int){
-	"caffenet": caffeNet,
-	"smallnet": smallNet,
-	"tinynet":  tinyNet,
+	"caffenet":     caffeNet,
+	"minicaffenet": miniCaffeNet,
+	"smallnet":     smallNet,
+	"tinynet":      tinyNet,
 }
 
 // Names lists the networks, sorted.

@@ -45,6 +45,7 @@ func TestParameterCounts(t *testing.T) {
 	}{
 		{"caffenet", 1000, 60_965_224},
 		{"caffenet", 2, 56_876_418},
+		{"minicaffenet", 2, 50_034},
 		{"smallnet", 2, 60_818},
 		{"tinynet", 2, 1_810},
 	} {
@@ -79,13 +80,15 @@ func TestCaffeNetShapes(t *testing.T) {
 			t.Errorf("%s is %v, want %v", c.layer, got, c.want)
 		}
 	}
-	var order []string
-	for _, n := range g.Nodes {
-		order = append(order, n.Name)
-	}
 	want := "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 relu5 pool5 flatten fc6 relu6 drop6 fc7 relu7 drop7 fc8 prob"
-	if got := strings.Join(order, " "); got != want {
-		t.Errorf("layers %s\nwant   %s", got, want)
+	for _, name := range []string{"caffenet", "minicaffenet"} {
+		var order []string
+		for _, n := range model(t, name, 2).Nodes {
+			order = append(order, n.Name)
+		}
+		if got := strings.Join(order, " "); got != want {
+			t.Errorf("%s: layers %s\nwant   %s", name, got, want)
+		}
 	}
 }
 
@@ -156,7 +159,7 @@ func TestSeedsDecideTheWeights(t *testing.T) {
 func TestErrors(t *testing.T) {
 	_, err := Model("resnet", 2, 1)
 	var hinted interface{ Hint() string }
-	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "caffenet, smallnet, tinynet") {
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "caffenet, minicaffenet, smallnet, tinynet") {
 		t.Errorf("error %v, want one whose hint lists the names", err)
 	}
 	if _, err := Model("tinynet", 0, 1); err == nil || !strings.Contains(err.Error(), "0 outputs") {

@@ -9,7 +9,7 @@ func caffeNet(n *network, outputs int) {
 	gaussian := func(std, bias float64) surgery.Init { return surgery.Init{Gaussian: std, Bias: bias} }
 	pool := kernel{size: 3, stride: 2}
 
-	n.input(3, 227, 227)
+	n.input(227)
 	n.conv("1", 96, kernel{size: 11, stride: 4, groups: 1}, gaussian(0.01, 0))
 	n.maxPool("1", pool)
 	n.lrn("1")
@@ -20,13 +20,17 @@ func caffeNet(n *network, outputs int) {
 	n.conv("4", 384, kernel{size: 3, stride: 1, pad: 1, groups: 2}, gaussian(0.01, 1))
 	n.conv("5", 256, kernel{size: 3, stride: 1, pad: 1, groups: 2}, gaussian(0.01, 1))
 	n.maxPool("5", pool)
+	n.fullTop(4096, outputs, gaussian(0.005, 1), gaussian(0.01, 0))
+}
+
+// fullTop is CaffeNet's upper part: two hidden layers with Dropout and the classes.
+func (n *network) fullTop(width, outputs int, hidden, last surgery.Init) {
 	n.flatten()
-	n.full("fc6", 4096, gaussian(0.005, 1))
-	n.relu("relu6")
-	n.dropout("drop6", 0.5)
-	n.full("fc7", 4096, gaussian(0.005, 1))
-	n.relu("relu7")
-	n.dropout("drop7", 0.5)
-	n.full("fc8", outputs, gaussian(0.01, 0))
+	for _, number := range []string{"6", "7"} {
+		n.full("fc"+number, width, hidden)
+		n.relu("relu" + number)
+		n.dropout("drop"+number, 0.5)
+	}
+	n.full("fc8", outputs, last)
 	n.softmax()
 }

@@ -13,10 +13,10 @@ type network struct {
 	last  string
 }
 
-// input declares the picture.
-func (n *network) input(channels, height, width int) {
-	n.last, n.shape = "data", []int{channels, height, width}
-	n.g.Inputs = []onnx.Value{{Name: n.last, Type: onnx.Float, Shape: []int{onnx.Batch, channels, height, width}}}
+// input declares the picture, a square of three channels.
+func (n *network) input(side int) {
+	n.last, n.shape = "data", []int{3, side, side}
+	n.g.Inputs = []onnx.Value{{Name: n.last, Type: onnx.Float, Shape: []int{onnx.Batch, 3, side, side}}}
 }
 
 // layer adds a node that reads the last output, and further constants.

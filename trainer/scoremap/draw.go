@@ -79,12 +79,17 @@ func drawLegend(out *image.RGBA, size image.Point, p Palette, l Legend) {
 	text(margin, size.Y+42, l.Answer)
 }
 
-// Picture is what the network sees of a sample of data, before normalisation.
+// Picture is what the network sees of a sample of data, its central crop where there
+// is one, before normalisation.
 // channels is the order of the planes: rgb, bgr or grey.
 func Picture(data trainer.Data, sample int, channels string) (*image.RGBA, error) {
-	depth, height, width, _ := data.Geometry()
+	depth, height, width, crop := data.Geometry()
+	top, left := 0, 0
+	if crop > 0 {
+		top, left, height, width = (height-crop)/2, (width-crop)/2, crop, crop
+	}
 	planes := make([]uint8, depth*height*width)
-	if err := data.Window(planes, sample, 0, 0, false); err != nil {
+	if err := data.Window(planes, sample, top, left, false); err != nil {
 		return nil, err
 	}
 	plane := map[string][3]int{"rgb": {0, 1, 2}, "bgr": {2, 1, 0}, "grey": {0, 0, 0}}[channels]

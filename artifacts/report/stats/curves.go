@@ -1,0 +1,121 @@
+package stats
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Answer is a classifier's answer for one picture.
+type Answer struct {
+	File          string
+	Label         int // the true class
+	Predicted     int
+	Probabilities []float64
+	Fold          int
+}
+
+// Right tells whether the answer is.
+func (a Answer) Right() bool { return a.Label == a.Predicted }
+
+// Confidence is the probability of the predicted class.
+func (a Answer) Confidence() float64 { return a.Probabilities[a.Predicted] }
+
+// Point is one of a curve.
+type Point struct{ X, Y float64 }
+
+// ROC is the curve of a class against the rest, from (0, 0) to (1, 1), and the
+// area below it; nil where one of both is without pictures. Equal probabilities
+// are one step, so that the order of the answers does not matter.
+func ROC(answers []Answer, class int) (curve []Point, area float64) {
+	sorted := slices.Clone(answers)
+	slices.SortStableFunc(sorted, func(a, b Answer) int { return cmp.Compare(b.Probabilities[class], a.Probabilities[class]) })
+	positives := 0
+	for _, a := range sorted {
+		if a.Label == class {
+			positives++
+		}
+	}
+	negatives := len(sorted) - positives
+	if positives == 0 || negatives == 0 {
+		return nil, math.NaN()
+	}
+	curve = []Point{{}}
+	for i, right, wrong := 0, 0, 0; i < len(sorted); {
+		p := sorted[i].Probabilities[class]
+		for ; i < len(sorted) && sorted[i].Probabilities[class] == p; i++ {
+			if sorted[i].Label == class {
+				right++
+			} else {
+				wrong++
+			}
+		}
+		next, last := Point{float64(wrong) / float64(negatives), float64(right) / float64(positives)}, curve[len(curve)-1]
+		area += (next.X - last.X) * (next.Y + last.Y) / 2
+		curve = append(curve, next)
+	}
+	return curve, area
+}
+
+// Bin is an interval of confidence.
+type Bin struct {
+	Low, High  float64
+	Count      int
+	Confidence float64 // mean
+	Accuracy   float64
+}
+
+// Calibration compares confidence with accuracy in n bins of equal width, and
+// gives the expected calibration error: the mean distance of both, weighed by the
+// bins' pictures (Guo et al. 2017).
+func Calibration(answers []Answer, n int) (bins []Bin, expected float64) {
+	bins = make([]Bin, n)
+	for i := range bins {
+		bins[i].Low, bins[i].High = float64(i)/float64(n), float64(i+1)/float64(n)
+	}
+	for _, a := range answers {
+		b := &bins[min(int(a.Confidence()*float64(n)), n-1)]
+		b.Count++
+		b.Confidence += a.Confidence()
+		if a.Right() {
+			b.Accuracy++
+		}
+	}
+	for i := range bins {
+		b := &bins[i]
+		if b.Count == 0 {
+			continue
+		}
+		b.Confidence /= float64(b.Count)
+		b.Accuracy /= float64(b.Count)
+		expected += float64(b.Count) / float64(len(answers)) * math.Abs(b.Confidence-b.Accuracy)
+	}
+	return bins, expected
+}
+
+// Histogram counts the probabilities of a class in n bins, by true class.
+func Histogram(answers []Answer, class, classes, n int) [][]int {
+	counts := make([][]int, classes)
+	for c := range counts {
+		counts[c] = make([]int, n)
+	}
+	for _, a := range answers {
+		counts[a.Label][min(int(a.Probabilities[class]*float64(n)), n-1)]++
+	}
+	return counts
+}
+
+// Confident are the n answers that name a class with the most confidence, right
+// ones or wrong ones.
+func Confident(answers []Answer, class int, right bool, n int) []Answer {
+	var chosen []Answer
+	for _, a := range answers {
+		if a.Predicted == class && a.Right() == right {
+			chosen = append(chosen, a)
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b Answer) int {
+		return cmp.Or(cmp.Compare(b.Confidence(), a.Confidence()), cmp.Compare(a.File, b.File))
+	})
+	return chosen[:min(n, len(chosen))]
+}
