@@ -1,0 +1,113 @@
+package search
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+)
+
+// redraws is how often an unseen point is looked for at random before a
+// finite space is walked through.
+const redraws = 32
+
+// seen knows the points that have been proposed.
+type seen struct {
+	space  []Dimension
+	points map[string]bool
+	// size counts the points of a finite space; 0 where it is infinite, or so
+	// large that nobody will exhaust it.
+	size int
+}
+
+func newSeen(space []Dimension, outcomes []Outcome) *seen {
+	s := &seen{space: space, points: make(map[string]bool, len(outcomes)), size: size(space)}
+	var key []byte
+	for i := range outcomes {
+		key = s.key(key[:0], outcomes[i].Point)
+		s.points[string(key)] = true
+	}
+	return s
+}
+
+// size multiplies the levels that can be proposed.
+func size(space []Dimension) int {
+	n := 1
+	for _, d := range space {
+		if d.Kind == Continuous {
+			return 0
+		}
+		levels := len(d.possible())
+		if n > math.MaxInt32/levels {
+			return 0
+		}
+		n *= levels
+	}
+	return n
+}
+
+// possible lists the levels whose cells are not empty.
+func (d Dimension) possible() []int {
+	levels := make([]int, 0, d.Levels)
+	for k := range d.Levels {
+		if low, high := d.cell(k); low < high {
+			levels = append(levels, k)
+		}
+	}
+	return levels
+}
+
+// key writes what tells points apart: levels, and continuous coordinates.
+func (s *seen) key(buf []byte, point []float64) []byte {
+	for i, d := range s.space {
+		u := point[i]
+		if d.Kind == Ordinal {
+			u = float64(d.level(u))
+		}
+		buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(u))
+	}
+	return buf
+}
+
+func (s *seen) has(point []float64) bool {
+	return s.points[string(s.key(nil, point))]
+}
+
+// exhausted reports whether a finite space has no unseen point left.
+func (s *seen) exhausted() bool {
+	return s.size > 0 && len(s.points) >= s.size
+}
+
+// orUnseen returns the point, or an unseen one if it has been proposed
+// before: a few draws from the prior, and then, where the space is finite, a
+// walk from a random point, which meets an unseen one after at most as many
+// steps as there are outcomes.
+func (s *seen) orUnseen(point []float64, r *rand.Rand) []float64 {
+	for range redraws {
+		if !s.has(point) {
+			return point
+		}
+		point = prior(s.space, r)
+	}
+	if s.size == 0 {
+		return point
+	}
+	for n := r.IntN(s.size); s.has(point); n = (n + 1) % s.size {
+		point = s.number(n)
+	}
+	return point
+}
+
+// number returns point n of a finite space, in mixed radix.
+func (s *seen) number(n int) []float64 {
+	point := make([]float64, len(s.space))
+	for i, d := range s.space {
+		levels := d.possible()
+		k := levels[n%len(levels)]
+		n /= len(levels)
+		point[i] = float64(k)
+		if d.Kind == Ordinal {
+			point[i] = d.middle(k)
+		}
+	}
+	return point
+}
