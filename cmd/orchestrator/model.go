@@ -21,7 +21,7 @@ func newModelCommand(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a), newModelNewCommand(a), newModelEditCommand(a))
+	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a), newModelNewCommand(a), newModelEditCommand(a), newModelImportCommand(a))
 	return cmd
 }
 
