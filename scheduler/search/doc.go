@@ -16,8 +16,8 @@
 //
 // # What a proposal costs
 //
-// Work per proposal does not grow with the search but for a pass over the
-// outcomes (microseconds per thousand): TPE compares at most 25 good with the
+// What is costly does not grow with the search; what does is a pass over the
+// outcomes, and for TPE their order (see BenchmarkPropose): TPE compares at most 25 good with the
 // 256 newest other trials, and CMA-ES replays at most the last
 // [cmaRun] trials, as it starts anew from the best point after that many.
 //

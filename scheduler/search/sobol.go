@@ -1,48 +1,13 @@
 package search
 
 import (
-	_ "embed"
 	"fmt"
 	"math/bits"
-	"strconv"
-	"strings"
 	"sync"
 )
 
-// joeKuo has the first dimensions of Joe and Kuo's table of primitive
-// polynomials and direction numbers (criterion D6, new-joe-kuo-6.21201):
-// dimension, degree s, inner coefficients a, and m_1 to m_s.
-//
-//go:embed joekuo.txt
-var joeKuo string
-
 // sobolBits is the precision of Sobol points; the sequence has 2^sobolBits.
 const sobolBits = 32
-
-// directions returns, for each dimension of the table, the direction
-// numbers v_1 to v_32 as fractions of 2^32.
-var directions = sync.OnceValues(func() ([][sobolBits]uint32, error) {
-	var first [sobolBits]uint32 // van der Corput's sequence
-	for k := range first {
-		first[k] = 1 << (sobolBits - 1 - k)
-	}
-	table := [][sobolBits]uint32{first}
-	for line := range strings.Lines(joeKuo) {
-		var numbers []uint32
-		for _, field := range strings.Fields(line) {
-			n, err := strconv.ParseUint(field, 10, 32)
-			if err != nil {
-				return nil, fmt.Errorf("direction numbers: %w", err)
-			}
-			numbers = append(numbers, uint32(n))
-		}
-		if len(numbers) < 4 || len(numbers) != 3+int(numbers[1]) {
-			return nil, fmt.Errorf("direction numbers: %q has not as many as its degree", line)
-		}
-		table = append(table, recur(numbers[2], numbers[3:]))
-	}
-	return table, nil
-})
 
 // recur continues the initial numbers m by the recurrence of the primitive
 // polynomial with inner coefficients a (Joe and Kuo 2008, equation 3).
@@ -63,15 +28,33 @@ func recur(a uint32, m []uint32) (v [sobolBits]uint32) {
 	return v
 }
 
+// maxSobol is how many dimensions Sobol points have at most.
+const maxSobol = 256
+
+// numbers are the direction numbers made so far.
+var numbers directionTable
+
+// directionTable makes direction numbers when they are first asked for.
+type directionTable struct {
+	mu   sync.Mutex
+	made [][sobolBits]uint32
+}
+
+func (d *directionTable) upTo(n int) [][sobolBits]uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.made) < n {
+		d.made = directions(n)
+	}
+	return d.made
+}
+
 // sobol returns point n of the scrambled sequence.
 func sobol(space []Dimension, seed int64, n int) ([]float64, error) {
-	table, err := directions()
-	if err != nil {
-		return nil, err
+	if len(space) > maxSobol {
+		return nil, fmt.Errorf("search: %d parameters; Sobol points have at most %d dimensions: use random search", len(space), maxSobol)
 	}
-	if len(space) > len(table) {
-		return nil, fmt.Errorf("search: %d parameters; Sobol points have at most %d dimensions: use random search", len(space), len(table))
-	}
+	table := numbers.upTo(len(space))
 	if int64(n) >= 1<<sobolBits {
 		return nil, fmt.Errorf("search: trial %d; a Sobol sequence has 2^%d points", n, sobolBits)
 	}
