@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"orchestrator/scheduler/search"
 )
 
 // maxTrials is how many trials a grid may have without run_cap, and maxRunCap
@@ -62,16 +64,69 @@ func (s Space) random(n int, seed int64) []point {
 		random(seed, "proposals").Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 		return points[:min(n, len(points))]
 	}
+	points, _ := distinct(n, func(i int) (point, error) { return s.draw(seed, i), nil })
+	return points
+}
+
+// distinct collects the first n different ones of the points that draw gives.
+func distinct(n int, draw func(i int) (point, error)) ([]point, error) {
 	var points []point
 	seen := map[string]bool{}
-	for draw := 0; len(points) < n && draw < 100*n; draw++ {
-		p := s.draw(seed, draw)
+	for i := 0; len(points) < n && i < 100*n; i++ {
+		p, err := draw(i)
+		if err != nil {
+			return nil, err
+		}
 		if key := p.key(); !seen[key] {
 			seen[key] = true
 			points = append(points, p)
 		}
 	}
-	return points
+	return points, nil
+}
+
+// sobol takes n different points of a scrambled Sobol sequence, which covers the
+// space more evenly than random ones; with a larger n the first stay. Of a space
+// with fewer points it takes all.
+func (s Space) sobol(n int, seed int64) ([]point, error) {
+	n = int(min(float64(n), s.size()))
+	points, err := distinct(n, func(i int) (point, error) {
+		coordinates, err := search.Propose(search.Sobol, s.dimensions(), seed, i, nil)
+		if err != nil {
+			return nil, err
+		}
+		values := make(point, len(s))
+		for k, u := range coordinates {
+			if size := s[k].size(); math.IsInf(size, 1) {
+				values[k] = s[k].between(u)
+			} else {
+				values[k] = s[k].choice(min(int(u*size), int(size)-1))
+			}
+		}
+		return values, nil
+	})
+	if err != nil || len(points) == n {
+		return points, err
+	}
+	rest, err := distinct(n, func(i int) (point, error) { // a few that hardly ever come
+		if i < len(points) {
+			return points[i], nil
+		}
+		return s.point(i - len(points)), nil
+	})
+	return rest, err
+}
+
+// dimensions are the parameters as a search sees them; one with many values is as
+// good as continuous.
+func (s Space) dimensions() []search.Dimension {
+	all := make([]search.Dimension, len(s))
+	for k := range s {
+		if size := s[k].size(); size <= maxRunCap {
+			all[k] = search.Dimension{Kind: search.Ordinal, Levels: int(size)}
+		}
+	}
+	return all
 }
 
 // draw is proposal number i, drawn without regard to the others.
@@ -103,16 +158,23 @@ func (d *document) propose(c *checker) []point {
 		return nil
 	}
 	switch d.Method {
-	case "random":
+	case "random", "sobol":
 		if len(space) == 0 {
-			c.bad("method", "random has nothing to draw: there are no parameters", "add parameters or remove method")
+			c.bad("method", d.Method+" has nothing to draw: there are no parameters", "add parameters or remove method")
 			return nil
 		}
 		if d.RunCap == 0 {
-			c.bad("run_cap", "is required with method random", "say how many trials to run, as run_cap: 20")
+			c.bad("run_cap", "is required with method "+d.Method, "say how many trials to run, as run_cap: 20")
 			return nil
 		}
-		return space.random(d.RunCap, d.Training.Seed)
+		if d.Method == "random" {
+			return space.random(d.RunCap, d.Training.Seed)
+		}
+		points, err := space.sobol(d.RunCap, d.Training.Seed)
+		if err != nil {
+			c.bad("method", err.Error(), "search fewer parameters, or at random")
+		}
+		return points
 	case "grid":
 		for i := range space {
 			if p := &space[i]; math.IsInf(p.size(), 1) {

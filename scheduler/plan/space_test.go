@@ -205,3 +205,43 @@ parameters:
 		t.Errorf("trials (-want +got):\n%s", diff)
 	}
 }
+
+// Sobol points are different ones, the first stay when more are asked for, and each
+// quarter of a range has its share.
+func TestSobol(t *testing.T) {
+	sweep := func(n int) *Sweep {
+		return mustParse(t, fmt.Sprintf(`
+name: s
+dataset: {path: data}
+model: {base: m.onnx}
+training: {learning_rate: 0.1, epochs: 2}
+method: sobol
+run_cap: %d
+parameters:
+  training.learning_rate: {distribution: log_uniform_values, min: 0.0001, max: 1}
+  training.momentum: {values: [0, 0.5, 0.9]}
+  training.epochs: {min: 1, max: 100}
+`, n))
+	}
+	short, long := trials(sweep(16)), trials(sweep(32))
+	if !strings.HasPrefix(long, short) || short == "" {
+		t.Errorf("16 trials\n%sare not the first of 32\n%s", short, long)
+	}
+	seen, decades := map[string]bool{}, map[int]int{}
+	for _, trial := range sweep(32).Trials {
+		seen[fmt.Sprint(trial.Parameters)] = true
+		rate, _ := trial.Parameters["training.learning_rate"].(float64)
+		decades[int(math.Floor(math.Log10(max(rate, 0.0001))))]++
+	}
+	if len(seen) != 32 {
+		t.Errorf("%d different trials", len(seen))
+	}
+	for decade := -4; decade < 0; decade++ {
+		if decades[decade] != 8 {
+			t.Errorf("%d of 32 rates are between 1e%d and 1e%d, want 8", decades[decade], decade, decade+1)
+		}
+	}
+	if few := mustParse(t, "name: s\ndataset: {path: d}\nmodel: {base: m.onnx}\ntraining: {learning_rate: 0.1, epochs: 2}\nmethod: sobol\nrun_cap: 9\nparameters: {training.momentum: {values: [0, 0.5]}}\n"); len(few.Trials) != 2 {
+		t.Errorf("%d trials of 2 there are", len(few.Trials))
+	}
+}

@@ -12,7 +12,7 @@ type Sweep struct {
 	Name            string          `yaml:"name"`
 	Dataset         Dataset         `yaml:"dataset"`
 	CrossValidation CrossValidation `yaml:"cross_validation"` // ignored when Dataset.Folds is set
-	Method          string          `yaml:"method"`           // grid | random
+	Method          string          `yaml:"method"`           // grid | random | sobol
 	Metric          Metric          `yaml:"metric"`
 	RunCap          int             `yaml:"run_cap"` // most trials; 0: no cap
 	Resources       Resources       `yaml:"resources"`

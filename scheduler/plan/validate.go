@@ -10,8 +10,8 @@ import (
 
 // What this version runs, and what the language has beyond it.
 var (
-	methods         = []string{"grid", "random"}
-	laterMethods    = []string{"sobol", "tpe", "bayes"}
+	methods         = []string{"grid", "random", "sobol"}
+	laterMethods    = []string{"tpe", "cma-es", "bayes"}
 	losses          = []string{"softmax", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "mean_squared_error"}
 	optimizers      = []string{"sgd", "sgd_pytorch", "nesterov", "adam", "adamw", "rmsprop", "lars"}
 	laterOptimizers = []string{"adagrad", "adadelta", "lamb"}
