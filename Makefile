@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-long test-tools lint fmt bench bench-engine light-models zoo fuzz clean
+.PHONY: setup build quickstart test test-long test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -58,6 +58,9 @@ bench: setup ## training step, data path and queue path
 bench-engine: setup ## our training step beside PyTorch's (any python3 that has torch: make bench-engine PYTHON=...)
 	go build -o bin/bench-engine ./bench/engine
 	bin/bench-engine -python $(or $(PYTHON),python3)
+
+bench-probe: setup build ## layer-wise probes beside training jobs: make bench-probe PICTURES=folder SQUEEZENET=squeezenet1.1-7.onnx
+	./bench/probe/run.sh $(PICTURES) $(SQUEEZENET)
 
 light-models: ## fetch the nine light models of the ONNX repository into build/light (with pip)
 	./tools/light-models.sh build/light

@@ -258,6 +258,8 @@ func TestProblemPointsIntoTheFile(t *testing.T) {
 
 func TestExamplesParse(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yaml")
+	nested, bad := filepath.Glob("../../examples/*/*.yaml")
+	files, err = append(files, nested...), errors.Join(err, bad)
 	if err != nil || len(files) < 2 {
 		t.Fatalf("examples: %v, %v", files, err)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"orchestrator/scheduler/search"
@@ -59,7 +60,8 @@ func (s Space) size() float64 {
 // random draws n different points, or all where there are no more. Which ones
 // depends on the space and the seed alone; with a larger n the first stay.
 func (s Space) random(n int, seed int64) []point {
-	if size := s.size(); size <= maxRunCap {
+	weighted := slices.ContainsFunc(s, func(p Parameter) bool { return p.Shares != nil })
+	if size := s.size(); size <= maxRunCap && (!weighted || size <= float64(n)) {
 		points := s.grid(0)
 		random(seed, "proposals").Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 		return points[:min(n, len(points))]
@@ -97,11 +99,7 @@ func (s Space) sobol(n int, seed int64) ([]point, error) {
 		}
 		values := make(point, len(s))
 		for k, u := range coordinates {
-			if size := s[k].size(); math.IsInf(size, 1) {
-				values[k] = s[k].between(u)
-			} else {
-				values[k] = s[k].choice(min(int(u*size), int(size)-1))
-			}
+			values[k] = s[k].pick(u)
 		}
 		return values, nil
 	})
@@ -122,7 +120,7 @@ func (s Space) sobol(n int, seed int64) ([]point, error) {
 func (s Space) dimensions() []search.Dimension {
 	all := make([]search.Dimension, len(s))
 	for k := range s {
-		if size := s[k].size(); size <= maxRunCap {
+		if size := s[k].size(); size <= maxRunCap && s[k].Shares == nil {
 			all[k] = search.Dimension{Kind: search.Ordinal, Levels: int(size)}
 		}
 	}
@@ -134,8 +132,8 @@ func (s Space) draw(seed int64, i int) point {
 	r := random(seed, "proposal", int64(i))
 	values := make(point, len(s))
 	for k := range s {
-		if size := s[k].size(); math.IsInf(size, 1) {
-			values[k] = s[k].between(r.Float64())
+		if size := s[k].size(); math.IsInf(size, 1) || s[k].Shares != nil {
+			values[k] = s[k].pick(r.Float64())
 		} else {
 			values[k] = s[k].choice(int(r.Int64N(int64(size))))
 		}

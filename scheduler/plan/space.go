@@ -20,8 +20,11 @@ type Parameter struct {
 	// Path is dotted, into the sweep file; or a word of the user's own, whose
 	// choices set several paths.
 	Path         string
-	Distribution string // categorical | constant | uniform | log_uniform_values | q_uniform | int_uniform
+	Distribution string // one of distributions
 	Min, Max, Q  float64
+	Mu, Sigma    float64
+	// Shares are the choices' probabilities; nil: all are as probable.
+	Shares []float64
 
 	choices []choice // of categorical and constant
 	at      position // in the file
@@ -87,23 +90,17 @@ func (p *Parameter) paths() []string {
 // maxParameters is how many parameters a sweep may search.
 const maxParameters = 100
 
-// The distributions, as W&B names them, and those of W&B's that are not here.
-var (
-	distributions      = []string{"categorical", "constant", "uniform", "log_uniform_values", "q_uniform", "int_uniform"}
-	laterDistributions = []string{
-		"beta", "categorical_w_probabilities", "inv_log_uniform", "inv_log_uniform_values", "log_normal", "log_uniform",
-		"normal", "q_beta", "q_log_normal", "q_log_uniform", "q_log_uniform_values", "q_normal",
-	}
-)
-
 // definition is a parameter as it is written.
 type definition struct {
-	Distribution string    `yaml:"distribution"`
-	Values       rawValues `yaml:"values"`
-	Value        *rawValue `yaml:"value"`
-	Min          *float64  `yaml:"min"`
-	Max          *float64  `yaml:"max"`
-	Q            *float64  `yaml:"q"`
+	Distribution  string    `yaml:"distribution"`
+	Values        rawValues `yaml:"values"`
+	Probabilities []float64 `yaml:"probabilities"`
+	Value         *rawValue `yaml:"value"`
+	Min           *float64  `yaml:"min"`
+	Max           *float64  `yaml:"max"`
+	Q             *float64  `yaml:"q"`
+	Mu            *float64  `yaml:"mu"`
+	Sigma         *float64  `yaml:"sigma"`
 }
 
 // rawValue keeps a node as it is written, rawValues a list of them.
@@ -154,9 +151,8 @@ func (r *rawValues) decodeNode(d *decoder, n *yaml.Node, field string) {
 	}
 }
 
-// definitionKeys tell a definition from a section with parameters in it. The
-// last few are W&B's for distributions that are not here.
-var definitionKeys = append(childKeys(reflect.TypeFor[definition]()), "mu", "sigma", "probabilities")
+// definitionKeys tell a definition from a section with parameters in it.
+var definitionKeys = childKeys(reflect.TypeFor[definition]())
 
 // decodeNode reads parameters by dotted path, nested, or nested below
 // "parameters:" as W&B writes it.
@@ -290,9 +286,9 @@ func (p *Parameter) define(def definition) (problem, try string) {
 		return problem, usage(p.Distribution)
 	}
 	switch p.Distribution {
-	case "categorical":
-		p.choices = def.Values.choices
-		return "", ""
+	case "categorical", "categorical_w_probabilities":
+		p.choices, p.Shares = def.Values.choices, def.Probabilities
+		return p.checkShares()
 	case "constant":
 		p.choices = []choice{{value: def.Value.node}}
 		_, err := plainValue(def.Value.node)
@@ -301,85 +297,19 @@ func (p *Parameter) define(def definition) (problem, try string) {
 		}
 		return "", ""
 	}
-	p.Min, p.Max = *def.Min, *def.Max
-	if def.Q != nil {
-		p.Q = *def.Q
-	}
-	return p.checkRange()
-}
-
-// implied is the distribution of a definition that names none, as in W&B.
-func (def definition) implied() string {
-	switch {
-	case def.Values.set:
-		return "categorical"
-	case def.Value != nil:
-		return "constant"
-	case def.Min == nil || def.Max == nil:
-		return ""
-	case def.Q != nil:
-		return "q_uniform"
-	case whole(*def.Min) && whole(*def.Max):
-		return "int_uniform"
-	}
-	return "uniform"
-}
-
-// fits finds a key that the distribution lacks or does not use.
-func (def definition) fits(distribution string) string {
-	given := map[string]bool{
-		"values": def.Values.set, "value": def.Value != nil, "min": def.Min != nil, "max": def.Max != nil, "q": def.Q != nil,
-	}
-	wanted := map[string][]string{
-		"categorical": {"values"}, "constant": {"value"}, "q_uniform": {"min", "max", "q"},
-		"uniform": {"min", "max"}, "log_uniform_values": {"min", "max"}, "int_uniform": {"min", "max"},
-	}[distribution]
-	for _, key := range []string{"values", "value", "min", "max", "q"} {
-		switch want := slices.Contains(wanted, key); {
-		case want && !given[key]:
-			return fmt.Sprintf("the distribution %s needs %s", distribution, key)
-		case !want && given[key]:
-			return fmt.Sprintf("the distribution %s does not use %s", distribution, key)
+	p.Q, p.Mu, p.Sigma = 1, 0, 1 // where the distribution has them and the file is silent
+	for to, from := range map[*float64]*float64{&p.Min: def.Min, &p.Max: def.Max, &p.Q: def.Q, &p.Mu: def.Mu, &p.Sigma: def.Sigma} {
+		if from != nil {
+			*to = *from
 		}
 	}
-	return ""
-}
-
-func usage(distribution string) string {
-	switch distribution {
-	case "categorical":
-		return "write {values: [x, y]}"
-	case "constant":
-		return "write {value: x}"
-	case "q_uniform":
-		return "write {distribution: q_uniform, min: a, max: b, q: step}"
-	}
-	return fmt.Sprintf("write {distribution: %s, min: a, max: b}", distribution)
-}
-
-func (p *Parameter) checkRange() (problem, try string) {
-	switch {
-	case p.Min >= p.Max:
-		return fmt.Sprintf("min %v is not below max %v", p.Min, p.Max), ""
-	case p.Distribution == "log_uniform_values" && p.Min <= 0:
-		return fmt.Sprintf("min is %v, but on a logarithmic scale it must be above 0", p.Min), ""
-	case p.Distribution == "int_uniform" && !(whole(p.Min) && whole(p.Max)):
-		return "min and max must be whole numbers", "use uniform for a range of all numbers"
-	case p.Distribution == "q_uniform" && p.Q <= 0:
-		return fmt.Sprintf("q is %v, but a step is above 0", p.Q), ""
-	case p.Distribution == "q_uniform" && p.size() < 1:
-		return fmt.Sprintf("no multiple of q lies between %v and %v", p.Min, p.Max), ""
-	case p.Distribution == "q_uniform" && math.Max(math.Abs(p.Min), math.Abs(p.Max))/p.Q > 1<<53,
-		math.Max(math.Abs(p.Min), math.Abs(p.Max)) > 1<<53 && p.Distribution == "int_uniform":
-		return "the range has more than 2^53 steps", ""
-	}
-	return "", ""
+	return p.checkRange()
 }
 
 // size is how many values the parameter can take, +Inf for a continuous range.
 func (p *Parameter) size() float64 {
 	switch p.Distribution {
-	case "categorical", "constant":
+	case "categorical", "categorical_w_probabilities", "constant":
 		return float64(len(p.choices))
 	case "int_uniform":
 		return p.Max - p.Min + 1
@@ -413,14 +343,27 @@ func (p *Parameter) choice(i int) choice {
 // are plenty, read well, and hide that math.Log and math.Exp may differ in the
 // last bit between processors.
 func (p *Parameter) between(u float64) choice {
-	var x float64
-	if p.Distribution == "log_uniform_values" {
-		low, high := math.Log(p.Min), math.Log(p.Max)
-		x = math.Exp(low + float64(u*(high-low)))
-	} else {
-		x = p.Min + float64(u*(p.Max-p.Min))
+	x := families[p.Distribution].at(p, u)
+	if strings.HasPrefix(p.Distribution, "q_") {
+		return choice{value: p.number(significant(math.Round(x/p.Q)*p.Q, 12))}
 	}
-	return choice{value: p.number(min(max(significant(x, 6), p.Min), p.Max))}
+	x = significant(x, 6)
+	if families[p.Distribution].bounded {
+		x = min(max(x, p.Min), p.Max)
+	}
+	return choice{value: p.number(x)}
+}
+
+// pick is the value at a share u in [0, 1) of whatever there is.
+func (p *Parameter) pick(u float64) choice {
+	switch size := p.size(); {
+	case math.IsInf(size, 1):
+		return p.between(u)
+	case p.Shares != nil:
+		return p.choices[p.shareOf(u)]
+	default:
+		return p.choice(min(int(u*size), int(size)-1))
+	}
 }
 
 // number writes a drawn number so that it reads back as the same. Whole numbers
