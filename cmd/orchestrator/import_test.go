@@ -55,7 +55,7 @@ func TestImportedNetworkPredicts(t *testing.T) {
 	for want, args := range map[string][]string{
 		"is not channels, height and width":   {"--input", "8x8"},
 		"three.txt has 3 lines for 2 outputs": {"--labels", "three.txt", "--deploy", "deploy.prototxt"},
-		"line 1: a closing brace":             {"--deploy", "broken.prototxt"},
+		"broken.prototxt:1: a closing brace":  {"--deploy", "broken.prototxt"},
 		"the mean file":                       {"--deploy", "deploy.prototxt", "--mean", "labels.txt"},
 		"neither file says how large":         nil,
 		"net.onnx is there already":           {"--deploy", "deploy.prototxt"},

@@ -72,7 +72,7 @@ func (o *caffeOptions) run(a *app, name string) error {
 		if err != nil {
 			return usagef("give the path of a deploy.prototxt", "reading the prototxt: %w", err)
 		}
-		options.Deploy = string(text)
+		options.Deploy, options.DeployFile = string(text), o.deploy
 	}
 	if o.input != "" {
 		options.Input = make([]int, 3)

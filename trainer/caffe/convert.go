@@ -9,6 +9,7 @@ import (
 
 // converter writes layers as nodes, in order.
 type converter struct {
+	layers []layer
 	g      *onnx.Graph
 	shadow *onnx.Builder         // the same for one picture, for its shapes
 	values map[string]onnx.Value // by the name that Caffe's blob has at this point
@@ -18,6 +19,7 @@ type converter struct {
 
 func convert(name string, in picture, layers []layer) (*onnx.Graph, error) {
 	c := &converter{
+		layers: layers,
 		g:      &onnx.Graph{Name: name, Metadata: map[string]string{}},
 		shadow: onnx.NewBuilder("shapes"), values: map[string]onnx.Value{}, norms: map[string]*onnx.Node{}, taken: map[string]bool{in.name: true},
 	}
@@ -173,7 +175,15 @@ func (l layer) blob(i int, shape ...int) ([]float32, error) {
 	if got, want := len(l.blobs[i].data), onnx.NumElements(shape); got != want {
 		return nil, l.bad("do the prototxt and the caffemodel belong together?", "blob %d has %d values, not %d (%v)", i, got, want, shape)
 	}
+	// Files of the first form have dimensions of 1 in front.
+	if has := l.blobs[i].dims(); has != nil && !slices.Equal(withoutOnes(has), withoutOnes(shape)) {
+		return nil, l.bad("do the prototxt and the caffemodel belong together?", "blob %d has the shape %v, not %v", i, has, shape)
+	}
 	return l.blobs[i].data, nil
+}
+
+func withoutOnes(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
 }
 
 // axisOf is a layer's axis, 1 where it does not say, counted from the front; old are

@@ -364,13 +364,17 @@ func TestErrors(t *testing.T) {
 		"no size":           {nil, `layer { name: "x" type: "ReLU" bottom: "data" top: "x" }`, "neither file says how large the pictures are"},
 		"no layers":         {nil, base, "no layers"},
 		"a solver":          {nil, `base_lr: 0.01`, "no layers"},
-		"an open brace":     {nil, "layer {\n name: \"x\"\n", "line 3: a message that begins in line 1 has no closing brace"},
-		"an open quote":     {nil, "name: \"x\nlayer {}", "line 1: the text of name has no closing quote"},
+		"an open brace":     {nil, "layer {\n name: \"x\"\n", "net.prototxt:3: a message that begins in line 1 has no closing brace"},
+		"an open quote":     {nil, "name: \"x\nlayer {}", "net.prototxt:1: the text of name has no closing quote"},
 		"no colon":          {nil, "name \"x\"", "the field name has no value: a colon or a brace is missing"},
 		"stochastic":        {nil, base + `layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { pool: STOCHASTIC kernel_size: 2 } }`, "STOCHASTIC pooling"},
-		"a huge kernel":     {nil, base + `layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 99999 } }`, "its kernel is"},
+		"no number":         {nil, base + `layer { name: "l" type: "LRN" bottom: "data" top: "l" lrn_param { alpha: oops } }`, `net.prototxt:1: alpha: "oops" is not a number`},
+		"a misspelt field":  {nil, base + `layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 2 strid: 2 } }`, "the field strid is not known here"},
+		"a transposed blob": {v2Layer("fc", "x", nil, nil, param{}, blobBytes(packed, values(8, 1), 2, 4)), base +
+			`layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } } layer { name: "fc" type: "InnerProduct" bottom: "p" top: "fc" inner_product_param { num_output: 4 bias_term: false } }`, "blob 0 has the shape [2 4], not [4 2]"},
+		"a huge kernel": {nil, base + `layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 99999 } }`, "its kernel is"},
 	} {
-		_, err := Import(c.model, Options{Deploy: c.deploy})
+		_, err := Import(c.model, Options{Deploy: c.deploy, DeployFile: "net.prototxt"})
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || e.ExitCode() != 2 {
 			t.Errorf("%s: error %v, want one about %q", name, err, c.want)
@@ -388,4 +392,31 @@ func FuzzImport(f *testing.F) {
 			t.Error("an empty network was imported")
 		}
 	})
+}
+
+// A Scale is not folded into a BatchNorm whose answer another layer reads, too.
+func TestSharedBatchNorm(t *testing.T) {
+	deploy := `input: "data" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 3
+layer < name: "b" "n" type: "BatchNorm" bottom: "data" top: "bn" >
+layer { name: "sc" type: "Scale" bottom: "bn" top: "sc" }
+layer { name: "sum" type: "Eltwise" bottom: "bn" bottom: "sc" top: "sum" }`
+	model := append(v2Layer("bn", "BatchNorm", nil, nil, param{}, blobBytes(packed, []float32{0, 0}, 2), blobBytes(packed, []float32{1, 1}, 2), blobBytes(packed, []float32{1}, 1)),
+		v2Layer("sc", "Scale", nil, nil, param{}, blobBytes(packed, []float32{2, 3}, 2))...)
+	x := picture3(2, 3, 3)
+	got := answer(t, mustImport(t, model, Options{Deploy: deploy}), x)
+	for i, v := range x.Data {
+		if want := []float64{3, 4}[i/9] * v / math.Sqrt(1+1e-5); math.Abs(got.Data[i]-want) > 1e-6 {
+			t.Fatalf("value %d is %v, want %v", i, got.Data[i], want)
+		}
+	}
+}
+
+// The size is that of the crop in testing, where training has another.
+func TestCropOfTesting(t *testing.T) {
+	deploy := `layer { name: "d" type: "Data" top: "data" include { phase: TRAIN } transform_param { crop_size: 5 } }
+layer { name: "d" type: "Data" top: "data" include { phase: TEST } transform_param { crop_size: 7 } }
+layer { name: "m" type: "TanH" bottom: "data" top: "m" }`
+	if g := mustImport(t, nil, Options{Deploy: deploy}); g.Inputs[0].Shape[2] != 7 {
+		t.Errorf("the pictures are %v", g.Inputs[0].Shape)
+	}
 }

@@ -49,15 +49,7 @@ func readBlob(data []byte) ([]float64, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var shape []int
-	for _, d := range m.child("shape").all("dim") {
-		shape = append(shape, int(d))
-	}
-	if shape == nil {
-		for _, name := range []string{"num", "channels", "height", "width"} {
-			shape = append(shape, m.integer(name, 1))
-		}
-	}
+	shape := m.dims()
 	values := make([]float64, len(m.data))
 	for i, v := range m.data {
 		values[i] = float64(v)
@@ -66,6 +58,20 @@ func readBlob(data []byte) ([]float64, []int, error) {
 		return nil, nil, fmt.Errorf("%d values for the shape %v", len(values), shape)
 	}
 	return values, shape, nil
+}
+
+// dims is the shape of a blob of either form; nil where it does not say.
+func (m *message) dims() []int {
+	var shape []int
+	for _, d := range m.child("shape").all("dim") {
+		shape = append(shape, int(d))
+	}
+	if shape == nil && len(m.all("num")) > 0 {
+		for _, name := range []string{"num", "channels", "height", "width"} {
+			shape = append(shape, m.integer(name, 1))
+		}
+	}
+	return shape
 }
 
 // holds tells whether a shape has that many elements.

@@ -1,6 +1,7 @@
 package caffe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,8 @@ type Options struct {
 	// Deploy is the text of a deploy.prototxt, which describes the layers; empty:
 	// those of the caffemodel, without data, loss and accuracy.
 	Deploy string
+	// DeployFile is the prototxt's name, for errors.
+	DeployFile string
 	// Input is channels, height and width of the pictures, where neither file has
 	// them; nil: it has.
 	Input []int
@@ -52,7 +55,7 @@ func Import(model []byte, o Options) (*onnx.Graph, error) {
 		described, err = readText(o.Deploy)
 		var bad *textError
 		if errors.As(err, &bad) {
-			return nil, &Error{Reason: fmt.Sprintf("the prototxt: %v", bad), Try: "give a network's deploy.prototxt"}
+			return nil, &Error{Reason: fmt.Sprintf("%s:%d: %s", cmp.Or(o.DeployFile, "prototxt"), bad.line, bad.problem), Try: "give a network's deploy.prototxt"}
 		}
 	}
 	layers, err := layersOf(described)
@@ -152,14 +155,8 @@ func inputOf(described, trained *message, layers []layer, given []int) (picture,
 		}
 	}
 	if given == nil && len(dims) < 4 {
-		for _, net := range []*message{described, trained} {
-			for _, form := range []string{"layer", "layers"} {
-				for _, l := range net.messages[form] {
-					if side := l.child("transform_param").integer("crop_size", 0); side > 0 && len(dims) < 4 {
-						dims = []float64{1, 3, float64(side), float64(side)}
-					}
-				}
-			}
+		if side := cropOf(described, trained); side > 0 {
+			dims = []float64{1, 3, float64(side), float64(side)}
 		}
 	}
 	if given != nil {
@@ -177,6 +174,20 @@ func inputOf(described, trained *message, layers []layer, given []int) (picture,
 		in.shape = append(in.shape, int(d))
 	}
 	return in, nil
+}
+
+// cropOf is the side of the crop that data layers take, in testing before training.
+func cropOf(nets ...*message) int {
+	for _, testing := range []bool{true, false} {
+		for _, net := range nets {
+			for _, l := range append(slices.Clone(net.messages["layer"]), net.messages["layers"]...) {
+				if side := l.child("transform_param").integer("crop_size", 0); side > 0 && (!testing || tested(l)) {
+					return side
+				}
+			}
+		}
+	}
+	return 0
 }
 
 // isData tells whether a layer only brings data.

@@ -2,6 +2,9 @@ package caffe
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -21,7 +24,51 @@ func readText(text string) (*message, error) {
 	if err := p.fields(m, 0); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return m, m.check("net")
+}
+
+// without are fields of settings that a network does not compute with.
+var without = []string{"weight_filler", "bias_filler", "filler", "engine", "force_nd_im2col", "stable", "stable_prod_grad", "sparse"}
+
+// check finds numbers that are none, and settings of layers that are not known:
+// misspelt, they would be left at their defaults.
+func (m *message) check(schema string) error {
+	fields := map[string]field{}
+	for _, f := range schemas[schema] {
+		fields[f.name] = f
+	}
+	settings := schema != "net" && schema != "layer" && schema != "v1" && schema != "rule" && schema != "transform"
+	known := func(name string) error {
+		if _, ok := fields[name]; !ok && settings && !slices.Contains(without, name) {
+			return &textError{m.line, fmt.Sprintf("the field %s is not known here", name)}
+		}
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.words)) {
+		if err := known(name); err != nil {
+			return err
+		}
+		if kind := fields[name].kind; kind == integer || kind == float {
+			for _, word := range m.words[name] {
+				if math.IsNaN(number(word)) {
+					return &textError{m.line, fmt.Sprintf("%s: %q is not a number", name, word)}
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.messages)) {
+		if err := known(name); err != nil {
+			return err
+		}
+		if f := fields[name]; f.kind == nested {
+			for _, child := range m.messages[name] {
+				if err := child.check(f.of); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 type parser struct {
@@ -68,7 +115,7 @@ func (p *parser) fields(m *message, depth int) error {
 			}
 			return nil
 		}
-		if p.rest[0] == '}' {
+		if p.rest[0] == '}' || p.rest[0] == '>' {
 			if depth == 0 {
 				return p.bad("a closing brace without a message")
 			}
@@ -91,7 +138,7 @@ func (p *parser) value(m *message, name string, depth int) error {
 	p.rest = strings.TrimPrefix(p.rest, ":")
 	p.space()
 	switch {
-	case strings.HasPrefix(p.rest, "{"):
+	case strings.HasPrefix(p.rest, "{"), strings.HasPrefix(p.rest, "<"):
 		p.rest = p.rest[1:]
 		child := newMessage(p.line)
 		m.messages[name] = append(m.messages[name], child)
@@ -115,13 +162,18 @@ func (p *parser) value(m *message, name string, depth int) error {
 
 // scalar reads a text in quotes, a number or a word.
 func (p *parser) scalar(m *message, name string) error {
-	if p.rest != "" && (p.rest[0] == '"' || p.rest[0] == '\'') {
+	text, quoted := "", false
+	for p.rest != "" && (p.rest[0] == '"' || p.rest[0] == '\'') { // several in a row are one
 		end := strings.IndexByte(p.rest[1:], p.rest[0])
 		if end < 0 || strings.Contains(p.rest[1:1+end], "\n") {
 			return p.bad("the text of %s has no closing quote", name)
 		}
-		m.words[name] = append(m.words[name], p.rest[1:1+end])
+		text, quoted = text+p.rest[1:1+end], true
 		p.rest = p.rest[end+2:]
+		p.space()
+	}
+	if quoted {
+		m.words[name] = append(m.words[name], text)
 		return nil
 	}
 	word := p.token()

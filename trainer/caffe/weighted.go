@@ -2,6 +2,7 @@ package caffe
 
 import (
 	"math"
+	"slices"
 
 	"orchestrator/trainer/onnx"
 )
@@ -116,9 +117,32 @@ func (c *converter) batchNorm(l layer) error {
 		"epsilon": float32(param.float("eps", 1e-5)), "momentum": float32(param.float("moving_average_fraction", 0.999)),
 	}, 1, x, c.constant(l.name+".scale", false, ones, channels), c.constant(l.name+".bias", false, make([]float32, channels), channels),
 		c.constant(l.name+".mean", false, divided(mean), channels), c.constant(l.name+".variance", false, divided(variance), channels))[0]
-	c.norms[y.Name] = c.g.Nodes[len(c.g.Nodes)-1]
+	if c.onlyScaled(l) {
+		c.norms[y.Name] = c.g.Nodes[len(c.g.Nodes)-1]
+	}
 	c.top(l, y)
 	return nil
+}
+
+// onlyScaled tells whether nothing reads what a layer answers but one Scale.
+func (c *converter) onlyScaled(l layer) bool {
+	if len(l.tops) != 1 {
+		return false
+	}
+	top, readers, scaled := l.tops[0], 0, false
+	at := slices.IndexFunc(c.layers, func(other layer) bool { return other.message == l.message })
+	for _, later := range c.layers[at+1:] {
+		for _, bottom := range later.bottom {
+			if bottom == top {
+				readers++
+				scaled = later.kind == "Scale" && len(later.bottom) == 1
+			}
+		}
+		if slices.Contains(later.tops, top) { // from here on it is another value
+			break
+		}
+	}
+	return readers == 1 && scaled
 }
 
 // scale multiplies each channel, and perhaps adds to it. Behind a BatchNorm it
