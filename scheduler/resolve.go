@@ -18,6 +18,16 @@ func (e inputError) ExitCode() int { return 2 }
 // Resolve finds the sweep that the user means: by its ID, its name, an
 // unambiguous beginning of its ID, or "latest" for the one submitted last.
 func (s *Scheduler) Resolve(ctx context.Context, word string) (string, error) {
+	return s.resolve(ctx, word, false)
+}
+
+// ResolveNewest is Resolve for whoever only reads: of several sweeps of one name it
+// finds the one submitted last.
+func (s *Scheduler) ResolveNewest(ctx context.Context, word string) (string, error) {
+	return s.resolve(ctx, word, true)
+}
+
+func (s *Scheduler) resolve(ctx context.Context, word string, newest bool) (string, error) {
 	entries, err := s.entries(ctx)
 	if err != nil {
 		return "", err
@@ -39,6 +49,9 @@ func (s *Scheduler) Resolve(ctx context.Context, word string) (string, error) {
 		case word != "" && strings.HasPrefix(e.id, word):
 			byPrefix = append(byPrefix, e.id)
 		}
+	}
+	if newest && len(byName) > 0 {
+		return byName[0], nil // entries come newest first
 	}
 	for _, matches := range [][]string{byName, byPrefix} {
 		switch len(matches) {

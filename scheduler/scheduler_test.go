@@ -476,6 +476,11 @@ func TestResolve(t *testing.T) {
 	}
 	_, err = s.Resolve(ctx, "flowers")
 	expectHint(t, err, `"flowers" may mean flowers-12`, "more of the sweep's ID")
+	newest, err := s.ResolveNewest(ctx, "flowers")
+	if err != nil {
+		t.Error(err)
+	}
+	expect(t, "the newest of a name", newest, "flowers-127777")
 	_, err = s.Resolve(ctx, "flower-123456")
 	expectHint(t, err, `no sweep "flower-123456"`, "did you mean flowers-123456?")
 	_, err = s.Resolve(ctx, "antz")

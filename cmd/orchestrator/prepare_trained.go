@@ -61,7 +61,7 @@ func (a *app) trainedBases(ctx context.Context, s *plan.Sweep, name, from string
 			return nil, usagef("name a sweep that trains networks", "model.base: sweep %s has trained no network", r.Sweep)
 		}
 		refs[i] = model
-		refs[i].Name = fmt.Sprintf("%s, fold %s", name, folds[i].Name)
+		refs[i].Name = fmt.Sprintf("%s of %s, fold %s", name, r.Sweep, folds[i].Name)
 	}
 	if s.FoldBases == nil {
 		s.FoldBases = map[string][]plan.Ref{}

@@ -17,7 +17,7 @@ func newResultsCommand(a *app) *cobra.Command {
 		Short: "Print a sweep's table: mean ± standard deviation over the folds",
 		Long: `Prints every trial with the mean and the sample standard deviation of its metrics
 over the folds, the best trial marked. SWEEP is a sweep's id, the beginning of
-one, its name, or "latest" (the default).
+one, its name (of several the newest), or "latest" (the default).
 
 Formats: --output table, json (stable), csv (one row per fold), latex.` + "\n" + exitHelp,
 		Example: "  orchestrator results\n  orchestrator results hymenoptera --output csv > folds.csv",
@@ -48,7 +48,7 @@ func sweepArg(args []string) string {
 // loadResults reads a sweep's results from the store alone: no queue needed.
 func (a *app) loadResults(ctx context.Context, store artifacts.Store, sweep string) (*plan.Results, error) {
 	s := a.newScheduler(store, nil)
-	id, err := s.Resolve(ctx, sweep)
+	id, err := s.ResolveNewest(ctx, sweep)
 	if err != nil {
 		return nil, err
 	}
