@@ -18,14 +18,9 @@ const sweepPrefix = "sweep:"
 // fold, and returns the first of them. The folds must be the same: a network of
 // other folds was trained on pictures that it would be tested on.
 func (a *app) trainedBases(ctx context.Context, s *plan.Sweep, name, from string, pack plan.Ref, folds []plan.Fold) ([]byte, error) {
-	sweep, number, chosen := strings.Cut(from, "/")
-	trial := -1
-	if chosen {
-		n, err := strconv.Atoi(number)
-		if err != nil || n < 0 {
-			return nil, usagef("as sweep:NAME/3", "model.base: %q is no number of a trial", number)
-		}
-		trial = n
+	sweep, trial, err := sweepAndTrial(from)
+	if err != nil {
+		return nil, err
 	}
 	store, err := a.openStore(ctx)
 	if err != nil {
@@ -52,15 +47,9 @@ func (a *app) trainedBases(ctx context.Context, s *plan.Sweep, name, from string
 	}
 	refs := make([]plan.Ref, len(jobs))
 	for i, job := range jobs {
-		var o plan.Outcome
-		if err := artifacts.GetJSON(ctx, store, plan.OutcomeKey(job), &o); err != nil {
-			return nil, fmt.Errorf("model.base: %w", err)
+		if refs[i], err = trainedModel(ctx, store, r.Sweep, job); err != nil {
+			return nil, err
 		}
-		model, ok := o.Objects["model"]
-		if !ok {
-			return nil, usagef("name a sweep that trains networks", "model.base: sweep %s has trained no network", r.Sweep)
-		}
-		refs[i] = model
 		refs[i].Name = fmt.Sprintf("%s of %s, fold %s", name, r.Sweep, folds[i].Name)
 	}
 	if s.FoldBases == nil {
@@ -68,6 +57,31 @@ func (a *app) trainedBases(ctx context.Context, s *plan.Sweep, name, from string
 	}
 	s.FoldBases[name] = refs
 	return readObject(ctx, store, refs[0].Key)
+}
+
+// sweepAndTrial reads NAME or NAME/3; a trial of -1 is the best.
+func sweepAndTrial(from string) (sweep string, trial int, err error) {
+	sweep, number, chosen := strings.Cut(from, "/")
+	if !chosen {
+		return sweep, -1, nil
+	}
+	if trial, err = strconv.Atoi(number); err != nil || trial < 0 {
+		return "", 0, usagef("as sweep:NAME/3", "model.base: %q is no number of a trial", number)
+	}
+	return sweep, trial, nil
+}
+
+// trainedModel is the network that a job has trained.
+func trainedModel(ctx context.Context, store artifacts.Store, sweep, job string) (plan.Ref, error) {
+	var o plan.Outcome
+	if err := artifacts.GetJSON(ctx, store, plan.OutcomeKey(job), &o); err != nil {
+		return plan.Ref{}, fmt.Errorf("model.base: %w", err)
+	}
+	model, ok := o.Objects["model"]
+	if !ok {
+		return plan.Ref{}, usagef("name a sweep that trains networks", "model.base: sweep %s has trained no network", sweep)
+	}
+	return model, nil
 }
 
 func sameFold(a, b plan.Fold) bool {

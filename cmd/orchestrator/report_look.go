@@ -85,6 +85,29 @@ func (a *app) look(ctx context.Context, store artifacts.Store, o lookOptions, s 
 	}
 	folds := s.Results.Trials[s.Trial].Folds
 	fold := folds[slices.IndexFunc(folds, func(f plan.FoldResult) bool { return f.State == plan.Completed })]
+	if err := l.open(ctx, store, s, fold, pictures); err != nil {
+		return err
+	}
+	closeSet, err := l.compute(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer closeSet()
+	if o.embed != "" {
+		if err := l.embed(s, o.embed); err != nil {
+			return err
+		}
+	}
+	for _, unit := range o.units {
+		if err := l.unit(s, unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open reads a fold's network and test pictures.
+func (l *looked) open(ctx context.Context, store artifacts.Store, s *page.Study, fold plan.FoldResult, pictures *pictureSource) error {
 	l.fold = fold.Name
 	encoded, err := readObject(ctx, store, plan.ModelKey(fold.Job))
 	if errors.Is(err, artifacts.ErrNotFound) {
@@ -107,26 +130,9 @@ func (a *app) look(ctx context.Context, store artifacts.Store, o lookOptions, s 
 			files = append(files, answer.File)
 		}
 	}
-	if l.data, err = dataset.Load(files, pictures.read, geometry); err != nil {
-		return err
-	}
 	l.order = geometry.Channels
-	closeSet, err := l.compute(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer closeSet()
-	if o.embed != "" {
-		if err := l.embed(s, o.embed); err != nil {
-			return err
-		}
-	}
-	for _, unit := range o.units {
-		if err := l.unit(s, unit); err != nil {
-			return err
-		}
-	}
-	return nil
+	l.data, err = dataset.Load(files, pictures.read, geometry)
+	return err
 }
 
 // compute runs the network; the answers go to a temporary file.

@@ -8,6 +8,79 @@ import (
 	"strings"
 )
 
+// Step is one surgery step; exactly one field is set.
+type Step struct {
+	CutAfter             string      `yaml:"cut_after,omitempty" json:"cut_after,omitempty"`
+	Append               *NewLayer   `yaml:"append,omitempty" json:"append,omitempty"`
+	InsertAfter          *Insertion  `yaml:"insert_after,omitempty" json:"insert_after,omitempty"`
+	InsertProbe          *ProbeLayer `yaml:"insert_probe,omitempty" json:"insert_probe,omitempty"`
+	Replace              *Layer      `yaml:"replace,omitempty" json:"replace,omitempty"`
+	Rename               *Rename     `yaml:"rename,omitempty" json:"rename,omitempty"`
+	Reinit               *Reinit     `yaml:"reinit,omitempty" json:"reinit,omitempty"`
+	ToFullyConvolutional bool        `yaml:"to_fully_convolutional,omitempty" json:"to_fully_convolutional,omitempty"`
+	Freeze               string      `yaml:"freeze,omitempty" json:"freeze,omitempty"` // glob over layers
+}
+
+// Layer describes the new head of a replaced layer, which keeps its kind and place.
+type Layer struct {
+	Name    string `yaml:"name" json:"name"`
+	Outputs int    `yaml:"outputs" json:"outputs"`
+	Init    Init   `yaml:"init,omitempty" json:"init,omitempty"`
+}
+
+// NewLayer describes a layer that is added.
+type NewLayer struct {
+	Name    string  `yaml:"name" json:"name"`
+	Kind    string  `yaml:"kind,omitempty" json:"kind,omitempty"` // one of layerKinds; linear where empty
+	Outputs int     `yaml:"outputs,omitempty" json:"outputs,omitempty"`
+	Kernel  int     `yaml:"kernel,omitempty" json:"kernel,omitempty"`
+	Stride  int     `yaml:"stride,omitempty" json:"stride,omitempty"`
+	Pad     int     `yaml:"pad,omitempty" json:"pad,omitempty"`
+	Groups  int     `yaml:"groups,omitempty" json:"groups,omitempty"`
+	Ratio   float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
+	Init    Init    `yaml:"init,omitempty" json:"init,omitempty"`
+}
+
+// Insertion puts an activation or Dropout behind a layer.
+type Insertion struct {
+	After string  `yaml:"after" json:"after"`
+	Name  string  `yaml:"name" json:"name"`
+	Kind  string  `yaml:"kind" json:"kind"` // relu | dropout
+	Ratio float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
+}
+
+// ProbeLayer ends the network in a linear classifier on a frozen layer.
+type ProbeLayer struct {
+	After   string `yaml:"after" json:"after"`
+	Name    string `yaml:"name" json:"name"`
+	Outputs int    `yaml:"outputs" json:"outputs"`
+	Init    Init   `yaml:"init,omitempty" json:"init,omitempty"`
+}
+
+// Rename gives a layer another name.
+type Rename struct {
+	From string `yaml:"from" json:"from"`
+	To   string `yaml:"to" json:"to"`
+}
+
+// Reinit draws the parameters of layers anew.
+type Reinit struct {
+	Layers string `yaml:"layers" json:"layers"` // glob
+	Init   Init   `yaml:"init,omitempty" json:"init,omitempty"`
+}
+
+// Init is a weight filler; at most one field is set. The default is xavier, as
+// in Caffe (uniform in ±sqrt(3/fan_in)). Biases start at Bias.
+type Init struct {
+	Gaussian float64   `yaml:"gaussian,omitempty" json:"gaussian,omitempty"` // standard deviation
+	Xavier   bool      `yaml:"xavier,omitempty" json:"xavier,omitempty"`
+	MSRA     bool      `yaml:"msra,omitempty" json:"msra,omitempty"`
+	Uniform  []float64 `yaml:"uniform,omitempty" json:"uniform,omitempty"` // two bounds
+	Constant *float64  `yaml:"constant,omitempty" json:"constant,omitempty"`
+	Bilinear bool      `yaml:"bilinear,omitempty" json:"bilinear,omitempty"`
+	Bias     float64   `yaml:"bias,omitempty" json:"bias,omitempty"`
+}
+
 // steps are the things that a surgery step can do, and layerKinds what a new
 // layer can be.
 var (
