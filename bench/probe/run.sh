@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Compares probes of 13 layers of SqueezeNet, with two classifiers on five folds,
 # with training a linear layer on each of them in jobs of their own: 130 jobs either
-# way. Of the separate jobs those of one fold are run, for EPOCHS passes (3, fewer
+# way. Of the separate jobs those of one fold are run, for EPOCHS passes (10, fewer
 # than such a layer needs to converge), and their time is counted five times.
 #
 #   bench/probe/run.sh PICTURES SQUEEZENET [EPOCHS]
 set -euo pipefail
 pictures=$(realpath "${1:?usage: run.sh PICTURES SQUEEZENET [EPOCHS]}")
 network=$(realpath "${2:?usage: run.sh PICTURES SQUEEZENET [EPOCHS]}")
-epochs=${3:-3}
+epochs=${3:-10}
 orchestrator=$(realpath "${ORCHESTRATOR:-bin/orchestrator}")
 ORCHESTRATOR_ONNXRUNTIME_LIBRARY=${ORCHESTRATOR_ONNXRUNTIME_LIBRARY:-$(find "$PWD/build/onnxruntime/lib" -name 'libonnxruntime.so*' | head -1)}
 export ORCHESTRATOR_ONNXRUNTIME_LIBRARY
@@ -41,7 +41,7 @@ label < files.txt | awk 'NR % 5 != 0' > folds/test1/train.txt
   for layer in "${layers[@]}"; do
     echo "      $layer: [{insert_probe: {after: $layer, name: probe, outputs: 2, init: {gaussian: 0.0001}}}]"
   done
-  echo "  training.loss: {values: [softmax, squared_hinge]}"
+  echo "  training.loss: {values: [softmax, hinge]}"
 } > separate.yaml
 
 seconds() { # SWEEP: runs it with a store and a cache of its own

@@ -3,7 +3,9 @@ package linear
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"orchestrator/trainer/rng"
 )
@@ -58,18 +60,35 @@ func (s Search) Run() (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Inner folds and the fit to all are independent of each other: they are done at
+	// once, and summed up in order, so that the sums are the same.
+	inner := make([][]float64, len(folds))
+	errs := make([]error, len(folds)+1)
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	once := func(do func()) {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			do()
+		})
+	}
+	once(func() { out.Test, out.Fits, errs[len(folds)] = s.path(s.Train, s.Test) })
 	for k, held := range folds {
 		rest := slices.Concat(slices.Concat(folds[:k]...), slices.Concat(folds[k+1:]...))
-		accuracies, _, err := s.path(rest, held)
-		if err != nil {
-			return nil, fmt.Errorf("inner fold %d of %d: %w", k+1, len(folds), err)
+		once(func() { inner[k], _, errs[k] = s.path(rest, held) })
+	}
+	running.Wait()
+	for k, held := range folds {
+		if errs[k] != nil {
+			return nil, fmt.Errorf("inner fold %d of %d: %w", k+1, len(folds), errs[k])
 		}
-		for i, a := range accuracies {
+		for i, a := range inner[k] {
 			out.Inner[i] += a * float64(len(held)) / float64(len(s.Train))
 		}
 	}
-	if out.Test, out.Fits, err = s.path(s.Train, s.Test); err != nil {
-		return nil, err
+	if errs[len(folds)] != nil {
+		return nil, errs[len(folds)]
 	}
 	out.Chosen = Best(out.Inner)
 	return out, nil
