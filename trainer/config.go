@@ -31,10 +31,14 @@ type Job struct {
 	ClipValue      float64     // most that an element of a gradient may be; 0: any
 	// Average is the decay of a moving average of the weights, which is then what
 	// is evaluated and exported; 0: none is kept.
-	Average    float64
-	Policy     Policy
-	Rates      map[string]Rates // by parameter name; absent: {1, 1}. A zero LR freezes the parameter.
-	Epochs     int
+	Average float64
+	Policy  Policy
+	Rates   map[string]Rates // by parameter name; absent: {1, 1}. A zero LR freezes the parameter.
+	Epochs  int
+	// StopAfter ends the job after so many epochs, with a checkpoint that a job
+	// with a later end goes on from; 0: it runs to its end. Learning rates are
+	// those of the whole job, and there is no model.
+	StopAfter  int
 	BatchSize  int // the last batch of an epoch may be shorter
 	MicroBatch int // 0 or at least BatchSize: no accumulation
 	EvalBatch  int // 0: MicroBatch, or BatchSize

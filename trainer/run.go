@@ -126,9 +126,9 @@ func (r *run) resume() error {
 	if c == nil {
 		return nil
 	}
-	if c.Epoch < 0 || c.Epoch > r.job.Epochs || c.Step < 0 || c.Step > r.job.steps() || len(c.History) != c.Epoch {
+	if c.Epoch < 0 || c.Epoch > r.job.last() || c.Step < 0 || c.Step > r.job.steps() || len(c.History) != c.Epoch {
 		return fmt.Errorf("the checkpoint does not belong to this job: epoch %d, step %d, %d epochs of history; the job has %d epochs of %d steps",
-			c.Epoch, c.Step, len(c.History), r.job.Epochs, r.job.steps())
+			c.Epoch, c.Step, len(c.History), r.job.last(), r.job.steps())
 	}
 	if err := r.state.restore(c.Tensors); err != nil {
 		return fmt.Errorf("the checkpoint does not belong to this job: %w", err)
@@ -186,6 +186,9 @@ func (j *Job) inputs(c content, rest *compile.Frozen) []onnx.Value {
 
 // epochs does what is left of the job.
 func (r *run) epochs() error {
+	if last := r.job.last(); r.at.Epoch == last && last < r.job.Epochs {
+		return nil // only the record of it is missing
+	}
 	if r.at.Epoch == r.job.Epochs { // all is done, but the predictions are not kept
 		scores, err := r.evaluate()
 		if err == nil { // the checkpoint may be of a job that took other crops
@@ -193,7 +196,7 @@ func (r *run) epochs() error {
 		}
 		return err
 	}
-	for r.at.Epoch < r.job.Epochs {
+	for r.at.Epoch < r.job.last() {
 		r.epochBegan = time.Now()
 		for r.at.Step < r.job.steps() {
 			if err := r.pause(); err != nil {
@@ -360,13 +363,26 @@ func (r *run) endEpoch() error {
 		Epoch: line.Epoch, Epochs: r.job.Epochs, Step: r.job.steps(), Steps: r.job.steps(),
 		TrainLoss: line.TrainLoss, LearningRate: r.learningRate, Evaluated: &line,
 	})
-	if every := r.job.CheckpointEveryEpochs; every > 0 && r.at.Epoch%every == 0 {
+	every := r.job.CheckpointEveryEpochs
+	if every > 0 && r.at.Epoch%every == 0 || r.at.Epoch == r.job.StopAfter && r.at.Epoch < r.job.Epochs {
 		return r.save()
 	}
 	return nil
 }
 
+// last is the number of epochs that are trained.
+func (j *Job) last() int {
+	if j.StopAfter > 0 {
+		return min(j.StopAfter, j.Epochs)
+	}
+	return j.Epochs
+}
+
 func (r *run) result() (*Result, error) {
+	if r.job.last() < r.job.Epochs {
+		last := r.at.History[len(r.at.History)-1]
+		return &Result{Scores: last.Scores, History: r.at.History, Seconds: r.seconds()}, nil
+	}
 	model, err := trainedModel(r.job.Model, r.scored(), r.job.Loss, len(r.job.Classes), r.job.Metadata)
 	if err != nil {
 		return nil, err

@@ -174,6 +174,31 @@ func TestFinishedJobRunsAgainFromItsLastCheckpoint(t *testing.T) {
 	}
 }
 
+func TestJobInRungsIsTheJobInOneGo(t *testing.T) {
+	rt := newRuntime(t)
+	job := smallJob(layers{dropout: true})
+	job.Epochs, job.Policy = 5, Policy{Name: "cosine"}
+	whole := mustRun(t, job, rt, &memory{})
+	for _, every := range []int{0, 2} {
+		ck := &memory{}
+		rung := job
+		rung.CheckpointEveryEpochs = every
+		for _, rung.StopAfter = range []int{1, 3, 3, 5} { // an attempt that died before its outcome was recorded repeats a rung
+			got := mustRun(t, rung, rt, ck)
+			if rung.StopAfter == job.Epochs {
+				if d := diff(whole, got); d != "" {
+					t.Errorf("checkpoints every %d epochs:\n%s", every, d)
+				}
+				break
+			}
+			times := cmpopts.IgnoreFields(EpochResult{}, "Seconds")
+			if d := cmp.Diff(whole.History[:rung.StopAfter], got.History, bitwise, times); d != "" || got.Model != nil || got.Confusion != nil {
+				t.Errorf("stopped after epoch %d, with a model: %v\n%s", rung.StopAfter, got.Model != nil, d)
+			}
+		}
+	}
+}
+
 func TestCheckpointEveryEpochs(t *testing.T) {
 	rt := newRuntime(t)
 	for every, want := range map[int][][2]int{0: nil, 1: {{1, 0}, {2, 0}, {3, 0}}, 2: {{2, 0}}, 3: {{3, 0}}} {
