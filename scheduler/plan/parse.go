@@ -24,7 +24,9 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	c.sweep(doc)
 	doc.Parameters = append(doc.Parameters, doc.probeParameters(c.positions)...)
 	points := doc.propose(c)
-	if len(points) == 0 { // no trials to check: what is not searched can still be
+	if learning := learns(doc.Method) && len(doc.Parameters) > 0 && doc.RunCap > 0; learning && p.err() == nil {
+		doc.learn(c, root, file, p)
+	} else if len(points) == 0 { // no trials to check: what is not searched can still be
 		for _, parameter := range doc.Parameters {
 			c.failed.add(parameter.Path)
 		}

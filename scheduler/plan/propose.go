@@ -156,7 +156,7 @@ func (d *document) propose(c *checker) []point {
 		return nil
 	}
 	switch d.Method {
-	case "random", "sobol":
+	case "random", "sobol", "tpe", "cma-es":
 		if len(space) == 0 {
 			c.bad("method", d.Method+" has nothing to draw: there are no parameters", "add parameters or remove method")
 			return nil
@@ -165,7 +165,10 @@ func (d *document) propose(c *checker) []point {
 			c.bad("run_cap", "is required with method "+d.Method, "say how many trials to run, as run_cap: 20")
 			return nil
 		}
-		if d.Method == "random" {
+		switch d.Method {
+		case "tpe", "cma-es":
+			return nil // one after the other: see learn
+		case "random":
 			return space.random(d.RunCap, d.Training.Seed)
 		}
 		points, err := space.sobol(d.RunCap, d.Training.Seed)

@@ -12,11 +12,15 @@ type Sweep struct {
 	Name            string          `yaml:"name"`
 	Dataset         Dataset         `yaml:"dataset"`
 	CrossValidation CrossValidation `yaml:"cross_validation"` // ignored when Dataset.Folds is set
-	Method          string          `yaml:"method"`           // grid | random | sobol
+	Method          string          `yaml:"method"`           // one of methods
 	Metric          Metric          `yaml:"metric"`
 	RunCap          int             `yaml:"run_cap"` // most trials; 0: no cap
-	Resources       Resources       `yaml:"resources"`
-	Checkpoints     Checkpoints     `yaml:"checkpoints"`
+	// MaxConcurrent is how many trials are under way at a time; 0: any number, or
+	// DefaultConcurrent where what trials do depends on others.
+	MaxConcurrent  int            `yaml:"max_concurrent_trials"`
+	EarlyTerminate EarlyTerminate `yaml:"early_terminate"`
+	Resources      Resources      `yaml:"resources"`
+	Checkpoints    Checkpoints    `yaml:"checkpoints"`
 
 	// Seed is training.seed as the file sets it, before parameters: it also draws
 	// random proposals and the weights of builtin networks.
@@ -25,19 +29,24 @@ type Sweep struct {
 	File      string       `yaml:"-"` // as it was named to Parse
 	Source    string       `yaml:"-"` // as the user wrote it
 	Overrides []Override   `yaml:"-"` // applied on top of Source
-	Trials    []Assignment `yaml:"-"` // at least one; the sweep's trials in order
+	Trials    []Assignment `yaml:"-"` // at least one; the sweep's trials in order, or the first of them
+	// Corners are assignments that no trial need have: with each choice of each
+	// parameter and the ends of each range, to be checked where trials come later.
+	Corners []Assignment `yaml:"-"`
 
 	// FoldBases are the models, one for each fold, of a model.base that stands for
 	// several; see Sweep.Bases.
 	FoldBases map[string][]Ref `yaml:"-"`
 
 	positions map[string]position // of every key that the file sets
+	growth    *growth             // of a method that learns from outcomes
 }
 
 // Assignment is one trial before the data set and the base model are known.
 type Assignment struct {
 	Parameters map[string]any // searched parameters by dotted path: numbers (int64, float64), text, booleans, lists, maps
 	Config     Config
+	Point      []float64 // what the search knows it by, of a method that learns
 }
 
 // Config is one trial's fully resolved settings: the sweep file with the
@@ -235,6 +244,7 @@ type Trial struct {
 	Config     Config         `json:"config"`
 	Base       Ref            `json:"base"`
 	FoldBases  []Ref          `json:"fold_bases,omitempty"` // where each fold has a model of its own; Base is the first then
+	Point      []float64      `json:"point,omitempty"`      // what a method that learns from outcomes knows it by
 }
 
 // BaseOf is the model that the trial starts from in a fold.
@@ -253,11 +263,12 @@ type Fold struct {
 	Test   []int  `json:"test"`
 }
 
-// Job is one trial on one fold.
+// Job is one trial on one fold, or the part of it up to a rung.
 type Job struct {
 	ID    string `json:"job"`
 	Trial int    `json:"trial"`
 	Fold  int    `json:"fold"`
+	Until int    `json:"until,omitempty"` // epochs; 0: to the end
 }
 
 // Data is what the plan knows of the data set.
@@ -267,7 +278,8 @@ type Data struct {
 	Labels  []int    `json:"labels"` // one per sample, an index into Classes
 }
 
-// Plan is a whole sweep, ready to be submitted: immutable once stored.
+// Plan is a whole sweep, ready to be submitted: immutable once stored. Trials that
+// a search adds later are objects of their own; Grown puts the two together.
 type Plan struct {
 	ID          string      `json:"sweep"` // name-xxxxxx, from the content: submitting twice gives the same
 	Name        string      `json:"name"`
@@ -278,9 +290,10 @@ type Plan struct {
 	Data        Data        `json:"data"`
 	Trials      []Trial     `json:"trials"`
 	Folds       []Fold      `json:"folds"`
-	Jobs        []Job       `json:"jobs"` // trial-major
+	Jobs        []Job       `json:"jobs"` // trial-major, each to its end
 	Resources   Resources   `json:"resources"`
 	Checkpoints Checkpoints `json:"checkpoints"`
+	Search      *Search     `json:"search,omitempty"` // where not all jobs are for all to do at once
 }
 
 // Spec is all that a worker needs to run a job. Everything in it but Sweep,
@@ -291,6 +304,7 @@ type Spec struct {
 	Sweep       string      `json:"sweep"` // that enqueued it first
 	Trial       int         `json:"trial"`
 	Fold        int         `json:"fold"`
+	Until       int         `json:"until,omitempty"` // epochs; 0: to the end
 	Config      Config      `json:"config"`
 	Base        Ref         `json:"base"`
 	Pack        Ref         `json:"pack"`
@@ -299,8 +313,8 @@ type Spec struct {
 	Test        []int       `json:"test"`
 	Resources   Resources   `json:"resources"`
 	Checkpoints Checkpoints `json:"checkpoints"`
-	// SameTraining are the jobs that train alike and evaluate otherwise: a
-	// checkpoint of theirs is as good as one of this job.
+	// SameTraining are the jobs that train alike, but evaluate otherwise or stop
+	// earlier: a checkpoint of theirs is as good as one of this job.
 	SameTraining []string `json:"same_training,omitempty"`
 }
 

@@ -10,8 +10,8 @@ import (
 
 // What this version runs, and what the language has beyond it.
 var (
-	methods         = []string{"grid", "random", "sobol"}
-	laterMethods    = []string{"tpe", "cma-es", "bayes"}
+	methods         = []string{"grid", "random", "sobol", "tpe", "cma-es"}
+	laterMethods    = []string{"bayes"}
 	losses          = []string{"softmax", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "mean_squared_error"}
 	optimizers      = []string{"sgd", "sgd_pytorch", "nesterov", "adam", "adamw", "rmsprop", "lars"}
 	laterOptimizers = []string{"adagrad", "adadelta", "lamb"}
@@ -109,6 +109,7 @@ func (c *checker) sweep(doc *document) {
 		c.bad("checkpoints.save_trial_best", fmt.Sprintf("is %d, but this version keeps the latest checkpoints only", n), "write 0 or remove it; the final model is kept in any case")
 	}
 	c.count("checkpoints.save_trial_latest", doc.Checkpoints.SaveTrialLatest, 1, 100)
+	c.searchSection(doc)
 	c.probeSection(doc)
 	c.overridden(doc)
 }
