@@ -2,32 +2,34 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
 )
 
-// cancelMark is the content of a cancel mark; that it exists is what counts.
-type cancelMark struct {
-	Sweep    string `json:"sweep"`
-	Canceled string `json:"canceled"` // RFC 3339, UTC
+// holdMark is the content of a mark that holds a sweep; that it exists is what
+// counts.
+type holdMark struct {
+	Sweep string `json:"sweep"`
+	Since string `json:"since"` // RFC 3339, UTC
 }
 
 // Cancel marks the sweep as canceled and takes its jobs out of the queue.
 // Workers that run one of them see the mark and stop. Jobs that other sweeps
 // want too go on under their names.
 func (s *Scheduler) Cancel(ctx context.Context, sweep string) (Report, error) {
+	return s.hold(ctx, sweep, plan.CancelKey(sweep))
+}
+
+func (s *Scheduler) hold(ctx context.Context, sweep, key string) (Report, error) {
 	p, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return Report{}, err
 	}
-	m := cancelMark{Sweep: sweep, Canceled: time.Now().UTC().Format(time.RFC3339)}
-	err = artifacts.CreateJSON(ctx, s.Store, plan.CancelKey(sweep), m)
-	if err != nil && !errors.Is(err, artifacts.ErrExists) {
-		return Report{}, fmt.Errorf("cancel sweep %s: %w", sweep, err)
+	m := holdMark{Sweep: sweep, Since: time.Now().UTC().Format(time.RFC3339)}
+	if err := s.create(ctx, key, m); err != nil {
+		return Report{}, fmt.Errorf("hold sweep %s: %w", sweep, err)
 	}
 	report, err := s.Reconcile(ctx, sweep)
 	if err != nil {
@@ -42,7 +44,7 @@ func (s *Scheduler) Cancel(ctx context.Context, sweep string) (Report, error) {
 // reconcileSharing reconciles the other sweeps that share jobs with the plan.
 func (s *Scheduler) reconcileSharing(ctx context.Context, p *plan.Plan) error {
 	ours := map[string]bool{}
-	for _, job := range p.Jobs {
+	for _, job := range s.withRungs(p, p.Jobs) {
 		ours[job.ID] = true
 	}
 	entries, err := s.entries(ctx)
@@ -50,14 +52,14 @@ func (s *Scheduler) reconcileSharing(ctx context.Context, p *plan.Plan) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.id == p.ID || e.canceled {
+		if e.id == p.ID || e.held != "" {
 			continue
 		}
 		other, err := s.Plan(ctx, e.id)
 		if err != nil {
 			return err
 		}
-		for _, job := range other.Jobs {
+		for _, job := range s.withRungs(other, other.Jobs) {
 			if !ours[job.ID] {
 				continue
 			}
@@ -70,14 +72,23 @@ func (s *Scheduler) reconcileSharing(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-// Resume takes a sweep up again: it removes the cancel mark and enqueues what
+// Pause marks the sweep as paused and takes its jobs out of the queue. Workers that
+// run one of them see the mark, write a checkpoint and stop; Resume goes on from
+// there.
+func (s *Scheduler) Pause(ctx context.Context, sweep string) (Report, error) {
+	return s.hold(ctx, sweep, plan.PauseKey(sweep))
+}
+
+// Resume takes a sweep up again: it removes the marks of Cancel and Pause, and enqueues what
 // has no outcome. Jobs that were given up stay so; Retry is for them.
 func (s *Scheduler) Resume(ctx context.Context, sweep string) (Report, error) {
 	if _, err := s.Plan(ctx, sweep); err != nil {
 		return Report{}, err
 	}
-	if err := s.Store.Delete(ctx, plan.CancelKey(sweep)); err != nil {
-		return Report{}, fmt.Errorf("resume sweep %s: %w", sweep, err)
+	for _, key := range []string{plan.CancelKey(sweep), plan.PauseKey(sweep)} {
+		if err := s.Store.Delete(ctx, key); err != nil {
+			return Report{}, fmt.Errorf("resume sweep %s: %w", sweep, err)
+		}
 	}
 	return s.Reconcile(ctx, sweep)
 }
@@ -89,7 +100,7 @@ func (s *Scheduler) Retry(ctx context.Context, sweep string) (int, Report, error
 	if err != nil {
 		return 0, Report{}, err
 	}
-	stands, err := s.look(ctx, jobIDs(p), nil)
+	stands, err := s.look(ctx, jobIDs(s.withRungs(p, p.Jobs)), nil)
 	if err != nil {
 		return 0, Report{}, fmt.Errorf("retry sweep %s: %w", sweep, err)
 	}

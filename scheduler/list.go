@@ -45,23 +45,23 @@ func (s *Scheduler) overview(ctx context.Context, e entry) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
-	jobs := jobIDs(p)
-	queued := s.queued(ctx, jobs)
-	stands, err := s.look(ctx, jobs, queued)
+	queued := s.queued(ctx, p)
+	v, err := s.see(ctx, p, queued)
 	if err != nil {
 		return Overview{}, err
 	}
-	o := Overview{Sweep: e.id, Name: p.Name, State: sweepState(p, e.canceled, stands, queued),
-		Trials: len(p.Trials), Jobs: len(jobs), Created: e.created}
-	o.Completed, o.Failed = count(stands)
+	views := v.views(e.held, queued)
+	o := Overview{Sweep: e.id, Name: p.Name, State: overall(plan.Summarize(p, views).State, e.held),
+		Trials: len(p.Trials), Jobs: len(views), Created: e.created}
+	o.Completed, o.Failed = count(views)
 	return o, nil
 }
 
 // entry is a sweep that exists.
 type entry struct {
-	id       string
-	created  time.Time
-	canceled bool
+	id      string
+	created time.Time
+	held    plan.State // Canceled, Paused, or ""
 }
 
 // entries finds the sweeps in the store, the most recent first.
@@ -82,7 +82,9 @@ func (s *Scheduler) entries(ctx context.Context) ([]entry, error) {
 		case plan.PlanKey(id):
 			e.created = info.Modified
 		case plan.CancelKey(id):
-			e.canceled = true
+			e.held = plan.Canceled
+		case plan.PauseKey(id):
+			e.held = cmp.Or(e.held, plan.Paused)
 		}
 	}
 	var entries []entry

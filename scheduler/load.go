@@ -18,31 +18,30 @@ func (s *Scheduler) Load(ctx context.Context, sweep string) (*plan.Results, erro
 	if err != nil {
 		return nil, err
 	}
-	canceled, err := s.exists(ctx, plan.CancelKey(sweep))
+	held, err := s.held(ctx, sweep)
 	if err != nil {
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
-	jobs := jobIDs(p)
-	queued := s.queued(ctx, jobs)
-	stands, err := s.look(ctx, jobs, queued)
+	queued := s.queued(ctx, p)
+	v, err := s.see(ctx, p, queued)
 	if err != nil {
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
-	views := views(p, canceled, stands, queued)
+	views := v.views(held, queued)
 	if err := s.fill(ctx, views); err != nil {
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
 	results := plan.Summarize(p, views)
-	results.State = overall(results.State, canceled)
+	for trial, stop := range v.stops {
+		results.Trials[trial].Stopped = &stop
+	}
+	results.State = overall(results.State, held)
 	return results, nil
 }
 
-// queued asks the queue about the jobs; nil where it does not answer.
-func (s *Scheduler) queued(ctx context.Context, jobs []string) map[string]plan.State {
-	if s.Queue == nil {
-		return nil
-	}
-	queued, err := s.Queue.States(ctx, jobs)
+// queued asks the queue about the jobs of a plan; nil where it does not answer.
+func (s *Scheduler) queued(ctx context.Context, p *plan.Plan) map[string]plan.State {
+	queued, err := s.ask(ctx, p)
 	if err != nil {
 		s.log().Debug("ask the queue for the states of jobs", "error", err)
 		return nil
@@ -51,33 +50,82 @@ func (s *Scheduler) queued(ctx context.Context, jobs []string) map[string]plan.S
 }
 
 // views puts together what the store and the queue say.
-func views(p *plan.Plan, canceled bool, stands, queued map[string]plan.State) map[string]plan.JobView {
-	views := make(map[string]plan.JobView, len(p.Jobs))
-	for _, job := range p.Jobs {
-		state := stands[job.ID]
-		switch {
-		case state != "":
-		case canceled:
-			state = plan.Canceled
-		case queued[job.ID] == plan.Running:
-			state = plan.Running
-		default:
-			state = plan.Pending
-		}
-		views[job.ID] = plan.JobView{State: state}
+func (v *sight) views(held plan.State, queued map[string]plan.State) map[string]plan.JobView {
+	views := make(map[string]plan.JobView, len(v.plan.Jobs))
+	for _, job := range v.plan.Jobs {
+		views[job.ID] = v.view(job, held, queued)
 	}
 	return views
 }
 
-// sweepState is the state of a whole sweep.
-func sweepState(p *plan.Plan, canceled bool, stands, queued map[string]plan.State) plan.State {
-	return overall(plan.Summarize(p, views(p, canceled, stands, queued)).State, canceled)
+// view is how a job stands, and if it has not begun what leads to it.
+func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State) plan.JobView {
+	out := plan.JobView{State: v.stands[job.ID], At: job.ID}
+	if out.State != "" {
+		return out
+	}
+	running := queued[job.ID] == plan.Running
+	if v.plan.Search.Adaptive() {
+		for _, rung := range v.ladder(job) {
+			if v.stands[rung.ID] == plan.Failed || queued[rung.ID] == plan.Running {
+				out.At = rung.ID
+			}
+			if v.stands[rung.ID] == plan.Failed {
+				out.State = plan.Failed
+				return out
+			}
+			running = running || queued[rung.ID] == plan.Running && v.stands[rung.ID] == ""
+			if o := v.outcomes[rung.ID]; o != nil {
+				out.Partial = o
+			}
+		}
+	}
+	switch {
+	case v.over(job.Trial):
+		out.State = plan.Pruned
+	case held == plan.Canceled:
+		out.State = held
+	case running:
+		out.State = plan.Running
+	case held == plan.Paused:
+		out.State = held
+	default:
+		out.State = plan.Pending
+	}
+	return out
 }
 
-// overall lets a cancellation outweigh what its jobs came to before.
-func overall(state plan.State, canceled bool) plan.State {
-	if canceled && state != plan.Completed {
-		return plan.Canceled
+// over tells whether a trial was stopped, or one of its folds was given up.
+func (v *sight) over(trial int) bool {
+	if _, stopped := v.stops[trial]; stopped || !v.plan.Search.Adaptive() {
+		return stopped
+	}
+	k := len(v.plan.Folds)
+	jobs := v.plan.Jobs[trial*k : (trial+1)*k]
+	return v.record(trial, jobs).Out
+}
+
+// count tells how many jobs have an outcome and how many were given up.
+func count(views map[string]plan.JobView) (completed, failed int) {
+	for _, view := range views {
+		switch view.State {
+		case plan.Completed:
+			completed++
+		case plan.Failed:
+			failed++
+		}
+	}
+	return completed, failed
+}
+
+// overall lets a cancellation outweigh what its jobs came to before, and a pause
+// what they wait for.
+func overall(state, held plan.State) plan.State {
+	switch {
+	case held == plan.Canceled && state != plan.Completed:
+		return held
+	case held == plan.Paused && (state == plan.Pending || state == plan.Running):
+		return held
 	}
 	return state
 }
@@ -90,7 +138,7 @@ func (s *Scheduler) fill(ctx context.Context, views map[string]plan.JobView) err
 		case plan.Completed, plan.Failed:
 			over = append(over, job)
 		case plan.Running:
-			running = append(running, job)
+			running = append(running, v.At)
 		}
 	}
 	read := make([]plan.JobView, len(over))
@@ -100,7 +148,7 @@ func (s *Scheduler) fill(ctx context.Context, views map[string]plan.JobView) err
 	}
 	err := each(ctx, index, func(ctx context.Context, i int) (err error) {
 		read[i] = views[over[i]]
-		return s.readEnd(ctx, over[i], &read[i])
+		return s.readEnd(ctx, read[i].At, &read[i])
 	})
 	if err != nil {
 		return err
@@ -108,10 +156,12 @@ func (s *Scheduler) fill(ctx context.Context, views map[string]plan.JobView) err
 	for i, job := range over {
 		views[job] = read[i]
 	}
-	for job, p := range s.progress(ctx, running) {
-		v := views[job]
-		v.Progress, v.Attempts = &p, p.Attempt
-		views[job] = v
+	board := s.progress(ctx, running)
+	for job, v := range views {
+		if p, there := board[v.At]; there && v.State == plan.Running {
+			v.Progress, v.Attempts = &p, p.Attempt
+			views[job] = v
+		}
 	}
 	return nil
 }

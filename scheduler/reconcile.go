@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"orchestrator/scheduler/plan"
@@ -19,53 +20,118 @@ type Report struct {
 	Withdrawn int        `json:"withdrawn"` // now
 }
 
-// Reconcile brings the queue to what the sweep wants of it.
+// Reconcile records what is decided by now (trials to add, trials to stop), and
+// brings the queue to what the sweep wants of it.
 func (s *Scheduler) Reconcile(ctx context.Context, sweep string) (Report, error) {
-	p, err := s.Plan(ctx, sweep)
-	if err != nil {
-		return Report{}, err
-	}
-	canceled, err := s.exists(ctx, plan.CancelKey(sweep))
-	if err != nil {
-		return Report{}, fmt.Errorf("reconcile sweep %s: %w", sweep, err)
-	}
-	report, err := s.reconcile(ctx, p, canceled)
+	report, err := s.reconcile(ctx, sweep)
 	if err != nil {
 		return Report{}, fmt.Errorf("reconcile sweep %s: %w", sweep, err)
 	}
 	return report, nil
 }
 
-func (s *Scheduler) reconcile(ctx context.Context, p *plan.Plan, canceled bool) (Report, error) {
-	jobs := jobIDs(p)
-	report := Report{Jobs: len(jobs)}
-	// The queue first: a job that was in no queue and then has no outcome is
-	// truly missing. The other way round it may have ended in between.
-	var queued map[string]plan.State
-	if s.Queue != nil {
-		var err error
-		if queued, err = s.Queue.States(ctx, jobs); err != nil {
-			return Report{}, err
-		}
+// Advance reconciles a sweep where the end of a job may be what others wait for.
+func (s *Scheduler) Advance(ctx context.Context, sweep string) error {
+	p, err := s.Plan(ctx, sweep)
+	if err != nil || p.Search == nil {
+		return err
 	}
-	stands, err := s.look(ctx, jobs, queued)
+	_, err = s.Reconcile(ctx, sweep)
+	return err
+}
+
+func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error) {
+	p, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return Report{}, err
 	}
+	held, err := s.held(ctx, sweep)
+	if err != nil {
+		return Report{}, err
+	}
+	for {
+		queued, err := s.ask(ctx, p)
+		if err != nil {
+			return Report{}, err
+		}
+		v, err := s.see(ctx, p, queued)
+		if err != nil {
+			return Report{}, err
+		}
+		next := v.advance()
+		if held == "" && (len(next.stops) > 0 || next.propose) {
+			if p, err = s.decide(ctx, p, next); err != nil {
+				return Report{}, err
+			}
+			continue
+		}
+		return s.settle(ctx, v, next, held, queued)
+	}
+}
+
+// held is Canceled or Paused where the sweep's user has said so.
+func (s *Scheduler) held(ctx context.Context, sweep string) (plan.State, error) {
+	for state, key := range map[plan.State]string{plan.Canceled: plan.CancelKey(sweep), plan.Paused: plan.PauseKey(sweep)} {
+		if there, err := s.exists(ctx, key); err != nil || there {
+			return state, err
+		}
+	}
+	return "", nil
+}
+
+// ask asks the queue about the jobs of a plan, before the store is looked at: a job
+// that was in no queue and then has no outcome is truly missing. The other way
+// round it may have ended in between.
+func (s *Scheduler) ask(ctx context.Context, p *plan.Plan) (map[string]plan.State, error) {
+	if s.Queue == nil {
+		return nil, nil
+	}
+	return s.Queue.States(ctx, jobIDs(s.withRungs(p, p.Jobs)))
+}
+
+// decide records what is decided, and returns the plan with it.
+func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) (*plan.Plan, error) {
+	for _, stop := range next.stops {
+		if err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop); err != nil {
+			return nil, fmt.Errorf("record why trial %d stops: %w", stop.Trial, err)
+		}
+		s.log().Info("trial stopped", "sweep", p.ID, "trial", stop.Trial, "why", stop.Reason)
+	}
+	if next.propose {
+		if err := s.propose(ctx, p, next.before); err != nil {
+			return nil, err
+		}
+	}
+	return s.Plan(ctx, p.ID)
+}
+
+// settle brings the queue to what is wanted.
+func (s *Scheduler) settle(ctx context.Context, v *sight, next advice, held plan.State, queued map[string]plan.State) (Report, error) {
+	p := v.plan
+	views := v.views(held, queued)
+	report := Report{Jobs: len(views), State: overall(plan.Summarize(p, views).State, held)}
+	report.Completed, report.Failed = count(views)
 	if s.Queue != nil {
-		missing, unwanted := compare(p, canceled, stands, queued)
+		wanted := next.wanted
+		if held != "" {
+			wanted = nil
+		}
+		missing, unwanted := compare(wanted, queued)
 		if err := s.change(ctx, p, missing, unwanted); err != nil {
 			return Report{}, err
 		}
 		report.Enqueued, report.Withdrawn = len(missing), len(unwanted)
 	}
-	report.State = sweepState(p, canceled, stands, queued)
-	report.Completed, report.Failed = count(stands)
 	return report, nil
 }
 
 // change enqueues and withdraws jobs.
 func (s *Scheduler) change(ctx context.Context, p *plan.Plan, missing []plan.Job, unwanted []string) error {
+	if len(missing) > 0 && p.Search != nil { // those of other plans are there since the submission
+		if err := s.storeSpecs(ctx, p, missing); err != nil {
+			return err
+		}
+	}
 	if len(missing) > 0 {
 		if err := s.Queue.Enqueue(ctx, p.ID, p.Resources, missing...); err != nil {
 			return err
@@ -77,35 +143,22 @@ func (s *Scheduler) change(ctx context.Context, p *plan.Plan, missing []plan.Job
 	return nil
 }
 
-// count tells how many jobs have an outcome and how many were given up.
-func count(stands map[string]plan.State) (completed, failed int) {
-	for _, state := range stands {
-		if state == plan.Completed {
-			completed++
-		} else {
-			failed++
-		}
-	}
-	return completed, failed
-}
-
-// compare tells what the queue lacks and what it has too much. stands is what
-// the store says of the jobs, queued what the queue says.
-func compare(p *plan.Plan, canceled bool, stands, queued map[string]plan.State) (missing []plan.Job, unwanted []string) {
-	seen := make(map[string]bool, len(p.Jobs))
-	for _, job := range p.Jobs {
-		if seen[job.ID] {
-			continue
-		}
-		seen[job.ID] = true
-		wanted := stands[job.ID] == "" && !canceled
-		switch queue := queued[job.ID]; {
-		case wanted && queue != plan.Pending && queue != plan.Running:
+// compare tells what the queue lacks and what it has too much: queued is what it
+// says of all jobs of the sweep.
+func compare(wanted []plan.Job, queued map[string]plan.State) (missing []plan.Job, unwanted []string) {
+	want := make(map[string]bool, len(wanted))
+	for _, job := range wanted {
+		want[job.ID] = true
+		if state := queued[job.ID]; state != plan.Pending && state != plan.Running {
 			missing = append(missing, job)
-		case !wanted && queue == plan.Pending:
-			unwanted = append(unwanted, job.ID)
 		}
 	}
+	for job, state := range queued {
+		if state == plan.Pending && !want[job] {
+			unwanted = append(unwanted, job)
+		}
+	}
+	slices.Sort(unwanted)
 	return missing, unwanted
 }
 

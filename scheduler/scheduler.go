@@ -41,9 +41,15 @@ type Scheduler struct {
 	Poll  time.Duration // how often Wait looks; 0: a second
 
 	mu       sync.Mutex
-	plans    map[string]*plan.Plan    // by sweep; plans never change
+	plans    map[string]*plan.Plan    // by sweep; plans only grow
 	outcomes map[string]*plan.Outcome // by job; outcomes never change
 	marks    map[string]mark          // by job
+	ladders  map[rungsOf][]plan.Job
+	stopped  map[string]plan.Stop // by key; they never change
+
+	growing   sync.Mutex           // held while a plan grows: only the newest may
+	searching sync.Mutex           // held while a trial is proposed
+	searchers map[string]*searcher // by sweep
 }
 
 // maxParallel bounds the requests in flight: a sweep of ten thousand jobs takes
@@ -59,30 +65,40 @@ func (s *Scheduler) log() *slog.Logger {
 
 func (s *Scheduler) poll() time.Duration { return cmp.Or(s.Poll, time.Second) }
 
-// Plan reads the plan of a sweep; sweep is its whole ID. The plan is shared:
-// do not change it.
+// Plan reads the plan of a sweep with all trials so far; sweep is its whole ID. The
+// plan is shared: do not change it.
 func (s *Scheduler) Plan(ctx context.Context, sweep string) (*plan.Plan, error) {
+	p := s.known(sweep)
+	if p == nil {
+		p = new(plan.Plan)
+		err := artifacts.GetJSON(ctx, s.Store, plan.PlanKey(sweep), p)
+		if errors.Is(err, artifacts.ErrNotFound) {
+			return nil, s.unknown(ctx, sweep)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the plan of sweep %s: %w", sweep, err)
+		}
+	}
+	if p.Search.Growing(len(p.Trials)) {
+		return s.regrow(ctx, p)
+	}
+	s.remember(p)
+	return p, nil
+}
+
+func (s *Scheduler) known(sweep string) *plan.Plan {
 	s.mu.Lock()
-	p := s.plans[sweep]
-	s.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	p = new(plan.Plan)
-	err := artifacts.GetJSON(ctx, s.Store, plan.PlanKey(sweep), p)
-	if errors.Is(err, artifacts.ErrNotFound) {
-		return nil, s.unknown(ctx, sweep)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the plan of sweep %s: %w", sweep, err)
-	}
+	defer s.mu.Unlock()
+	return s.plans[sweep]
+}
+
+func (s *Scheduler) remember(p *plan.Plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.plans == nil {
 		s.plans = map[string]*plan.Plan{}
 	}
-	s.plans[sweep] = p
-	return p, nil
+	s.plans[p.ID] = p
 }
 
 // exists tells whether the store has the object.
@@ -111,11 +127,11 @@ func each[T any](ctx context.Context, items []T, f func(context.Context, T) erro
 	return context.Cause(ctx)
 }
 
-// jobIDs lists the jobs of a plan, each once: two trials may be the same.
-func jobIDs(p *plan.Plan) []string {
-	seen := make(map[string]bool, len(p.Jobs))
-	ids := make([]string, 0, len(p.Jobs))
-	for _, job := range p.Jobs {
+// jobIDs lists the IDs of jobs, each once: two trials may be the same.
+func jobIDs(jobs []plan.Job) []string {
+	seen := make(map[string]bool, len(jobs))
+	ids := make([]string, 0, len(jobs))
+	for _, job := range jobs {
 		if !seen[job.ID] {
 			seen[job.ID] = true
 			ids = append(ids, job.ID)

@@ -43,8 +43,10 @@ func (s *Scheduler) Submit(ctx context.Context, p *plan.Plan, uploads []Upload) 
 		}
 		done.Uploaded += n
 	}
-	if err := s.storeSpecs(ctx, p); err != nil {
-		return nil, err
+	if p.Search == nil { // else most jobs will never be, and those that are get theirs when they are enqueued
+		if err := s.storeSpecs(ctx, p, p.Jobs); err != nil {
+			return nil, err
+		}
 	}
 	switch err := artifacts.CreateJSON(ctx, s.Store, plan.PlanKey(p.ID), p); {
 	case errors.Is(err, artifacts.ErrExists):
@@ -82,8 +84,8 @@ func (s *Scheduler) upload(ctx context.Context, u Upload) (int64, error) {
 
 // storeSpecs writes the specs of the jobs. One that exists is as good: what it
 // may differ in does not change the outcome.
-func (s *Scheduler) storeSpecs(ctx context.Context, p *plan.Plan) error {
-	return each(ctx, p.Jobs, func(ctx context.Context, job plan.Job) error {
+func (s *Scheduler) storeSpecs(ctx context.Context, p *plan.Plan, jobs []plan.Job) error {
+	return each(ctx, jobs, func(ctx context.Context, job plan.Job) error {
 		err := artifacts.CreateJSON(ctx, s.Store, plan.SpecKey(job.ID), p.Spec(job))
 		if err != nil && !errors.Is(err, artifacts.ErrExists) {
 			return fmt.Errorf("store the spec of job %s: %w", job.ID, err)
@@ -98,7 +100,7 @@ func (s *Scheduler) checkSame(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(stored.Jobs, p.Jobs) {
+	if len(stored.Jobs) < len(p.Jobs) || !slices.Equal(stored.Jobs[:len(p.Jobs)], p.Jobs) { // a search may have added to it
 		return inputError{fmt.Sprintf("another sweep has the ID %s already", p.ID), "give this one another name"}
 	}
 	return nil

@@ -255,7 +255,7 @@ func (r *run) step() error {
 	r.at.LossCount += len(b.samples)
 	r.batches.release(b)
 	r.report(Progress{
-		Epoch: r.at.Epoch + 1, Epochs: r.job.Epochs, Step: r.at.Step, Steps: r.job.steps(),
+		Epoch: r.at.Epoch + 1, Epochs: r.job.last(), Step: r.at.Step, Steps: r.job.steps(),
 		TrainLoss:    r.at.LossSum / float64(r.at.LossCount),
 		LearningRate: r.learningRate,
 		StepSeconds:  time.Since(began).Seconds(),
@@ -360,7 +360,7 @@ func (r *run) endEpoch() error {
 	r.at.History = append(r.at.History, line)
 	r.at.Epoch, r.at.Step, r.at.LossSum, r.at.LossCount = r.at.Epoch+1, 0, 0, 0
 	r.report(Progress{
-		Epoch: line.Epoch, Epochs: r.job.Epochs, Step: r.job.steps(), Steps: r.job.steps(),
+		Epoch: line.Epoch, Epochs: r.job.last(), Step: r.job.steps(), Steps: r.job.steps(),
 		TrainLoss: line.TrainLoss, LearningRate: r.learningRate, Evaluated: &line,
 	})
 	every := r.job.CheckpointEveryEpochs

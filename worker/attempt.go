@@ -98,8 +98,8 @@ func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a p
 	switch {
 	case x.last.Kind == eventResult:
 		return d.complete(ctx, sweep, spec, a, x.last.Outcome)
-	case x.canceled:
-		d.note(ctx, a, plan.Canceled, x.detail())
+	case x.held != "":
+		d.note(ctx, a, x.held, x.detail())
 		return Canceled, nil
 	case x.stopped: // also when it had to be killed: it did not fail by itself
 		d.note(ctx, a, plan.State(Interrupted), x.detail())
@@ -133,10 +133,19 @@ func (d *Daemon) complete(ctx context.Context, sweep string, spec plan.Spec, a p
 		return Retry, fmt.Errorf("record the outcome: %w", err)
 	}
 	d.note(ctx, a, plan.Completed, detail)
-	if err := pruneCheckpoints(ctx, d.Store, spec.Job, spec.Checkpoints.SaveTrialLatest); err != nil {
+	d.pruneAfter(ctx, spec)
+	return Completed, nil
+}
+
+// pruneAfter removes the checkpoints that nobody needs once a job has an outcome.
+func (d *Daemon) pruneAfter(ctx context.Context, spec plan.Spec) {
+	err := pruneCheckpoints(ctx, d.Store, spec.Job, spec.Checkpoints.SaveTrialLatest)
+	for _, rung := range spec.Rungs {
+		err = errors.Join(err, pruneCheckpoints(ctx, d.Store, rung, 0))
+	}
+	if err != nil {
 		d.Log.Warn("checkpoints of a completed job are left over", "job", spec.Job, "error", err)
 	}
-	return Completed, nil
 }
 
 // giveUp records that the job will not be tried again, until its user says so.

@@ -185,9 +185,11 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	j.Log.Info("training is done", "seconds", time.Since(began).Seconds())
-	objects, err := j.storeResults(ctx, spec, job, result)
-	if err != nil {
-		return err
+	var objects map[string]plan.Ref
+	if result.Model != nil { // a job that stops at a rung has none
+		if objects, err = j.storeResults(ctx, spec, job, result); err != nil {
+			return err
+		}
 	}
 	return j.out.write(event{Kind: eventResult, Outcome: j.outcome(spec, result, objects, rt.Version())})
 }

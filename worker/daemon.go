@@ -39,7 +39,8 @@ type Options struct {
 	Log     *slog.Logger // nil: discard
 	Host    string       // in attempts and outcomes; empty: the machine's name
 
-	// CancelPoll is how often a running job's cancel mark is looked for; 0: 2 s.
+	// CancelPoll is how often the marks of a canceled or paused sweep are looked
+	// for while one of its jobs runs; 0: 2 s.
 	CancelPoll time.Duration
 	// StopGrace is how long a child may take to write its checkpoint once it
 	// was told to stop; 0: 5 minutes. Then it is killed.
@@ -82,7 +83,7 @@ type End string
 // The ends. Failed and Retry come with an error, the others without.
 const (
 	Completed   End = "completed"   // the job has an outcome
-	Canceled    End = "canceled"    // its sweep was canceled
+	Canceled    End = "canceled"    // its sweep was canceled or paused
 	Interrupted End = "interrupted" // the worker stops; a checkpoint is kept; nothing failed
 	Retry       End = "retry"       // the attempt did not succeed, another may
 	Failed      End = "failed"      // the job has a Failure: it was given up
@@ -231,11 +232,11 @@ func (d *Daemon) settled(ctx context.Context, sweep, job string) (End, error) {
 	if !errors.Is(err, artifacts.ErrNotFound) {
 		return Retry, err
 	}
-	canceled, err := artifacts.Exists(ctx, d.Store, plan.CancelKey(sweep))
+	held, err := d.held(ctx, sweep)
 	if err != nil {
 		return Retry, err
 	}
-	if canceled {
+	if held != "" {
 		return Canceled, nil
 	}
 	return "", nil

@@ -14,11 +14,11 @@ import (
 
 // exit is how a trainer process ended.
 type exit struct {
-	last     event // its last word; Kind is empty if it said none
-	memory   bool  // it ended for want of memory
-	canceled bool  // it was told to stop because its sweep was canceled
-	stopped  bool  // it was told to stop for another reason
-	why      string
+	last    event      // its last word; Kind is empty if it said none
+	memory  bool       // it ended for want of memory
+	held    plan.State // it was told to stop because its sweep was canceled or paused: which
+	stopped bool       // it was told to stop for another reason
+	why     string
 }
 
 func (x exit) detail() string {
@@ -39,7 +39,7 @@ func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, sl
 	}
 	board := d.newReporter(a)
 	defer board.close()
-	marked, stopWatching := d.watchCancel(ctx, sweep)
+	marked, stopWatching := d.watchHeld(ctx, sweep)
 	defer stopWatching()
 	s := supervision{d: d, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
 	defer s.end()
@@ -81,7 +81,7 @@ func (s *supervision) end() {
 
 // loop waits on everything that can happen to a running child. It never blocks
 // on anything else, so the child never waits for the daemon.
-func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-chan struct{}) exit {
+func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-chan plan.State) exit {
 	interrupted, killing := ctx.Done(), s.d.killing
 	for {
 		select {
@@ -93,9 +93,8 @@ func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-ch
 			interrupted = nil
 			s.x.stopped = true
 			s.stop()
-		case <-marked:
+		case s.x.held = <-marked:
 			marked = nil
-			s.x.canceled = true
 			s.stop()
 		case <-killing:
 			killing = nil
@@ -154,7 +153,7 @@ func (s *supervision) result() exit {
 	if s.x.last.Kind == eventResult && s.x.last.Outcome == nil {
 		s.x.last = event{Kind: eventFailed, Reason: "the trainer process reported a result without an outcome"}
 	}
-	if s.x.last.Kind == eventInterrupted && !s.x.stopped && !s.x.canceled {
+	if s.x.last.Kind == eventInterrupted && !s.x.stopped && s.x.held == "" {
 		s.x.stopped = true // somebody sent it a signal
 	}
 	s.x.memory = s.x.last.OutOfMemory
@@ -165,10 +164,10 @@ func (s *supervision) result() exit {
 	return s.x
 }
 
-// watchCancel closes marked when the sweep's cancel mark appears.
-func (d *Daemon) watchCancel(ctx context.Context, sweep string) (marked <-chan struct{}, stop func()) {
+// watchHeld sends on marked when the sweep is canceled or paused.
+func (d *Daemon) watchHeld(ctx context.Context, sweep string) (marked <-chan plan.State, stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	found, done := make(chan struct{}), make(chan struct{})
+	found, done := make(chan plan.State, 1), make(chan struct{})
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(d.CancelPoll)
@@ -179,15 +178,28 @@ func (d *Daemon) watchCancel(ctx context.Context, sweep string) (marked <-chan s
 				return
 			case <-tick.C:
 			}
-			canceled, err := artifacts.Exists(ctx, d.Store, plan.CancelKey(sweep))
+			state, err := d.held(ctx, sweep)
 			if err != nil && !errors.Is(err, context.Canceled) {
-				d.Log.Debug("cannot look for the cancel mark", "sweep", sweep, "error", err)
+				d.Log.Debug("cannot look for the marks of the sweep", "sweep", sweep, "error", err)
 			}
-			if canceled {
-				close(found)
+			if state != "" {
+				found <- state
 				return
 			}
 		}
 	}()
 	return found, func() { cancel(); <-done }
+}
+
+// held is Canceled or Paused where the sweep has such a mark.
+func (d *Daemon) held(ctx context.Context, sweep string) (plan.State, error) {
+	for _, mark := range []struct {
+		key   string
+		state plan.State
+	}{{plan.CancelKey(sweep), plan.Canceled}, {plan.PauseKey(sweep), plan.Paused}} {
+		if there, err := artifacts.Exists(ctx, d.Store, mark.key); err != nil || there {
+			return mark.state, err
+		}
+	}
+	return "", nil
 }

@@ -100,7 +100,10 @@ func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepare
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return a.follow(ctx, s, p.plan.ID, func(ctx context.Context) error {
-		return a.serve(ctx, q, store, slots, log)
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, reconcileEvery)) })
+		group.Go(func() error { return a.serve(ctx, s, q, store, slots, log) })
+		return group.Wait()
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orchestrator/artifacts"
+	"orchestrator/scheduler"
 	"orchestrator/scheduler/queue"
 	"orchestrator/worker"
 )
@@ -82,18 +83,21 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	s := a.newScheduler(store, q)
 	s.Log = log
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := s.ReconcileLoop(ctx, o.reconcile); !errors.Is(err, context.Canceled) {
-			return err
-		}
-		return nil
-	})
-	group.Go(func() error { return a.serve(ctx, q, store, o.slots, log) })
+	group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, o.reconcile)) })
+	group.Go(func() error { return a.serve(ctx, s, q, store, o.slots, log) })
 	return group.Wait()
 }
 
+// untilDone is the error, unless it is that of a context that was cancelled.
+func untilDone(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
 // serve runs a daemon's slots until ctx ends, and then drains them.
-func (a *app) serve(ctx context.Context, q *queue.Queue, store artifacts.Store, slots int, log *slog.Logger) error {
+func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue, store artifacts.Store, slots int, log *slog.Logger) error {
 	command, err := a.trainerCommand()
 	if err != nil {
 		return err
@@ -106,6 +110,11 @@ func (a *app) serve(ctx context.Context, q *queue.Queue, store artifacts.Store, 
 		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
 		Handler: func(ctx context.Context, t queue.Task) queue.Result {
 			end, err := daemon.Do(ctx, t.Sweep, t.Job)
+			if end == worker.Completed || end == worker.Failed {
+				if err := s.Advance(ctx, t.Sweep); err != nil {
+					log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "error", err)
+				}
+			}
 			return queueResult(end, err)
 		},
 	})

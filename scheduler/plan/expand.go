@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,31 +41,39 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 
 // add appends a trial and its jobs. parts are foldParts of the plan.
 func (p *Plan) add(a Assignment, bases map[string]Ref, foldBases map[string][]Ref, parts []string) error {
-	base, ok := bases[a.Config.Model.Base]
-	own := foldBases[a.Config.Model.Base]
-	if len(own) > 0 && len(own) != len(p.Folds) {
-		return fmt.Errorf("base model %q has %d models for %d folds", a.Config.Model.Base, len(own), len(p.Folds))
+	trial, err := p.trial(a, bases, foldBases)
+	if err != nil {
+		return err
 	}
-	if len(own) > 0 {
-		base, ok = own[0], true
-	}
-	if !ok {
-		return fmt.Errorf("base model %q was not given", a.Config.Model.Base)
-	}
-	if a.Config.Training.MicroBatchSize == AutoMicroBatch {
-		return fmt.Errorf("its micro-batch size is still to be chosen")
-	}
-	config := a.Config
-	if config.Evaluation.Oversample == 1 {
-		config.Evaluation.Oversample = 0
-	}
-	trial := Trial{Number: len(p.Trials), Parameters: a.Parameters, Config: config, Base: base, FoldBases: own, Point: a.Point}
 	jobs, err := p.jobsOf(&trial, parts)
 	if err != nil {
 		return err
 	}
 	p.Trials, p.Jobs = append(p.Trials, trial), append(p.Jobs, jobs...)
 	return nil
+}
+
+// trial makes an assignment the next trial of the plan.
+func (p *Plan) trial(a Assignment, bases map[string]Ref, foldBases map[string][]Ref) (Trial, error) {
+	base, ok := bases[a.Config.Model.Base]
+	own := foldBases[a.Config.Model.Base]
+	if len(own) > 0 && len(own) != len(p.Folds) {
+		return Trial{}, fmt.Errorf("base model %q has %d models for %d folds", a.Config.Model.Base, len(own), len(p.Folds))
+	}
+	if len(own) > 0 {
+		base, ok = own[0], true
+	}
+	if !ok {
+		return Trial{}, fmt.Errorf("base model %q was not given", a.Config.Model.Base)
+	}
+	if a.Config.Training.MicroBatchSize == AutoMicroBatch {
+		return Trial{}, fmt.Errorf("its micro-batch size is still to be chosen")
+	}
+	config := a.Config
+	if config.Evaluation.Oversample == 1 {
+		config.Evaluation.Oversample = 0
+	}
+	return Trial{Number: len(p.Trials), Parameters: a.Parameters, Config: config, Base: base, FoldBases: own, Point: a.Point}, nil
 }
 
 // jobsOf are the jobs of a trial, one for each fold.
@@ -95,7 +104,7 @@ func (s *Sweep) SetMicroBatch(trial, pictures int) {
 func (s *Sweep) Bases() []string {
 	var bases []string
 	seen := map[string]bool{}
-	for _, trial := range s.Trials {
+	for _, trial := range slices.Concat(s.Trials, s.Corners) {
 		if base := trial.Config.Model.Base; !seen[base] {
 			seen[base] = true
 			bases = append(bases, base)
@@ -211,37 +220,43 @@ func (p *Plan) Spec(job Job) Spec {
 	if job.Until > 0 {
 		trial = beforeItsEnd(trial)
 	}
+	rungs := p.rungsBefore(job)
 	return Spec{
 		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold, Until: job.Until,
 		Config: trial.Config, Base: trial.BaseOf(job.Fold), Pack: p.Data.Pack, Classes: p.Data.Classes,
 		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
-		SameTraining: p.sameTraining(job),
+		SameTraining: append(p.otherCrops(job), rungs...), Rungs: rungs,
 	}
 }
 
-// sameTraining lists the jobs that differ from this one in nothing but
-// evaluation.oversample, and those that end at an earlier rung.
-func (p *Plan) sameTraining(job Job) []string {
+// otherCrops lists the jobs that differ from this one in nothing but
+// evaluation.oversample.
+func (p *Plan) otherCrops(job Job) []string {
 	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
+	if trial.Config.Preprocessing.Crop == 0 || job.Until > 0 {
+		return nil
+	}
 	var same []string
-	if crops := trial.Config.Evaluation.Oversample; trial.Config.Preprocessing.Crop > 0 && job.Until == 0 {
-		for _, trial.Config.Evaluation.Oversample = range []int{0, 5, 10} {
-			part, err := trialPart(&trial, p.Data)
-			if err == nil && crops != trial.Config.Evaluation.Oversample { // as it was for the job itself
-				same = append(same, jobID(part, trial.BaseOf(job.Fold), foldPart(fold), 0))
-			}
-		}
-	}
-	ladder, err := p.Ladder(job)
-	if err != nil {
-		return same
-	}
-	for _, rung := range ladder {
-		if job.Until == 0 || rung.Until < job.Until {
-			same = append(same, rung.ID)
+	own := trial.Config.Evaluation.Oversample
+	for _, trial.Config.Evaluation.Oversample = range []int{0, 5, 10} {
+		part, err := trialPart(&trial, p.Data)
+		if err == nil && own != trial.Config.Evaluation.Oversample { // as it was for the job itself
+			same = append(same, jobID(part, trial.BaseOf(job.Fold), foldPart(fold), 0))
 		}
 	}
 	return same
+}
+
+// rungsBefore lists the jobs that end at earlier rungs of this one's training.
+func (p *Plan) rungsBefore(job Job) []string {
+	ladder, _ := p.Ladder(job) // as it was for the job itself
+	var before []string
+	for _, rung := range ladder {
+		if job.Until == 0 || rung.Until < job.Until {
+			before = append(before, rung.ID)
+		}
+	}
+	return before
 }
 
 // Specs returns the specs of all jobs, trial-major.

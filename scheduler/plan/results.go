@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Results is what a sweep has yielded so far; its JSON is a stable contract.
@@ -31,6 +32,7 @@ type TrialResult struct {
 	Parameters map[string]any  `json:"parameters"`
 	Summary    map[string]Stat `json:"summary"` // over the folds completed so far
 	Folds      []FoldResult    `json:"folds"`
+	Stopped    *Stop           `json:"stopped,omitempty"` // why the trial was pruned
 }
 
 // Stat is a mean over folds and the sample standard deviation (n - 1), NaN (null
@@ -60,10 +62,14 @@ type FoldResult struct {
 // view is pending.
 type JobView struct {
 	State    State
+	At       string    // the job that the state is of: this one, or one that leads to it
 	Outcome  *Outcome  // of a completed job
 	Failure  *Failure  // of a failed one
 	Attempts int       // so far
 	Progress *Progress // of a running one; may be nil
+	// Partial is the outcome at the last rung that a job without an outcome has
+	// reached.
+	Partial *Outcome
 }
 
 // Summarize draws up the results of a plan from what is known of its jobs, by
@@ -91,6 +97,9 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		states[i] = trial.State
 	}
 	results.State = combine(states)
+	if p.Search.Growing(len(p.Trials)) && (results.State == Completed || results.State == Failed) {
+		results.State = Running
+	}
 	results.Best = best(results.Trials, p.Metric)
 	return results
 }
@@ -106,6 +115,10 @@ func foldResult(p *Plan, job Job, view JobView) FoldResult {
 	if view.Progress != nil && result.State == Running {
 		result.Progress = view.Progress
 		result.Epochs, result.Seconds = view.Progress.Epoch, view.Progress.Seconds
+	}
+	if rung := view.Partial; rung != nil {
+		result.Epochs, result.Seconds = max(result.Epochs, rung.Epochs), max(result.Seconds, rung.Seconds)
+		result.Metrics, result.History = rung.Metrics, rung.History
 	}
 	if outcome := view.Outcome; outcome != nil {
 		result.State = Completed
@@ -213,12 +226,17 @@ func combine(parts []State) State {
 	return Completed
 }
 
-// summary is the mean and deviation of every metric that all completed folds have.
+// summary is the mean and deviation of every metric that all completed folds have;
+// where none is completed, of those that were pruned at a rung.
 func summary(folds []FoldResult) map[string]Stat {
+	state := Completed
+	if !slices.ContainsFunc(folds, func(f FoldResult) bool { return f.State == Completed }) {
+		state = Pruned
+	}
 	values := map[string][]float64{}
 	completed := 0
 	for _, fold := range folds {
-		if fold.State != Completed {
+		if fold.State != state || len(fold.Metrics) == 0 {
 			continue
 		}
 		completed++

@@ -54,6 +54,9 @@ func (s *Search) Ordered() bool {
 	return s != nil && (s.Learns() || s.EarlyTerminate.set() && s.EarlyTerminate.Type != string(prune.SuccessiveHalving))
 }
 
+// Adaptive tells whether what trials do depends on outcomes in any way.
+func (s *Search) Adaptive() bool { return s != nil && (s.Learns() || s.EarlyTerminate.set()) }
+
 // Growing tells whether a plan of so many trials will have more.
 func (s *Search) Growing(trials int) bool { return s.Learns() && trials < s.Trials }
 
@@ -131,6 +134,11 @@ func (p *Plan) Grown(trials ...Trial) (*Plan, error) {
 		grown.Trials, grown.Jobs = append(grown.Trials, t), append(grown.Jobs, jobs...)
 	}
 	return &grown, nil
+}
+
+// Next makes an assignment that the search proposed the next trial of the plan.
+func (p *Plan) Next(a Assignment) (Trial, error) {
+	return p.trial(a, p.Search.Bases, p.Search.FoldBases)
 }
 
 // Exhausted is the plan of a search that has nothing left to try.

@@ -316,6 +316,9 @@ type Spec struct {
 	// SameTraining are the jobs that train alike, but evaluate otherwise or stop
 	// earlier: a checkpoint of theirs is as good as one of this job.
 	SameTraining []string `json:"same_training,omitempty"`
+	// Rungs are those of SameTraining that stop earlier; once this job has an
+	// outcome, nobody needs their checkpoints.
+	Rungs []string `json:"rungs,omitempty"`
 }
 
 // Metrics are scores by the names that sweep.yaml uses. In JSON a score that is
@@ -368,7 +371,7 @@ type Attempt struct {
 	Device  string `json:"device"`
 	Started string `json:"started"`
 	Ended   string `json:"ended,omitempty"`
-	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled; empty while it runs or when its worker died
+	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled | paused; empty while it runs or when its worker died
 	Detail  string `json:"detail,omitempty"`
 	GivenUp bool   `json:"given_up,omitempty"` // the job got its Failure; restarts are counted from here on
 }

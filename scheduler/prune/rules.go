@@ -332,3 +332,20 @@ func (r *Rules) belowMedian(rung int, own Record, before []Record) *Stop {
 	}
 	return &Stop{Epoch: rung, Folds: n, Reason: fmt.Sprintf("up to epoch %d its best score is below the median of the mean scores of %d trials before", rung, len(means))}
 }
+
+// Reached is the mean score of the first n folds after an epoch, or at their ends
+// for epoch 0; -Inf where one of them is not there.
+func (r *Record) Reached(n, epoch int) float64 {
+	if epoch > 0 {
+		score, _ := r.at(n, epoch)
+		return score
+	}
+	sum := 0.0
+	for _, score := range r.Final[:n] {
+		sum += score / float64(n)
+	}
+	if math.IsNaN(sum) {
+		return math.Inf(-1)
+	}
+	return sum
+}

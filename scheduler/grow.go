@@ -1,0 +1,257 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
+	"orchestrator/scheduler/search"
+)
+
+// searcher is what a process keeps of a sweep that learns.
+type searcher struct {
+	sweep *plan.Sweep     // the file, read again
+	taken map[string]bool // parameters of the trials so far, by plan.ParametersKey
+	seen  int             // trials in taken
+}
+
+// regrow is the newest of a plan that is known, brought up to date.
+func (s *Scheduler) regrow(ctx context.Context, p *plan.Plan) (*plan.Plan, error) {
+	s.growing.Lock()
+	defer s.growing.Unlock()
+	if newest := s.known(p.ID); newest != nil {
+		p = newest
+	}
+	p, err := s.grown(ctx, p)
+	if err == nil {
+		s.remember(p)
+	}
+	return p, err
+}
+
+// grown adds the trials that a search has recorded since the plan was last read.
+func (s *Scheduler) grown(ctx context.Context, p *plan.Plan) (*plan.Plan, error) {
+	for p.Search.Growing(len(p.Trials)) {
+		var t plan.Trial
+		err := artifacts.GetJSON(ctx, s.Store, plan.TrialKey(p.ID, len(p.Trials)), &t)
+		if errors.Is(err, artifacts.ErrNotFound) {
+			break
+		}
+		if err == nil {
+			p, err = p.Grown(t)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read trial %d of sweep %s: %w", len(p.Trials), p.ID, err)
+		}
+	}
+	if p.Search.Growing(len(p.Trials)) {
+		exhausted, err := s.exists(ctx, plan.ExhaustedKey(p.ID))
+		if err != nil {
+			return nil, fmt.Errorf("read sweep %s: %w", p.ID, err)
+		}
+		if exhausted {
+			p = p.Exhausted()
+		}
+	}
+	return p, nil
+}
+
+// propose records the next trial of a search, or that there is none. Somebody else
+// who was faster has recorded the same.
+func (s *Scheduler) propose(ctx context.Context, p *plan.Plan, before []search.Outcome) error {
+	if p.Engine != plan.Engine {
+		return fmt.Errorf("sweep %s was planned by engine %s and this program has engine %s: processes of the version that submitted it propose its trials",
+			p.ID, p.Engine, plan.Engine)
+	}
+	s.searching.Lock()
+	defer s.searching.Unlock()
+	g, err := s.searcher(p)
+	if err != nil {
+		return err
+	}
+	a, err := g.sweep.Proposal(len(p.Trials), before, func(key string) bool { return g.taken[key] })
+	if errors.Is(err, search.ErrExhausted) {
+		return s.create(ctx, plan.ExhaustedKey(p.ID), struct {
+			Trials int `json:"trials"`
+		}{len(p.Trials)})
+	}
+	if err != nil {
+		return fmt.Errorf("propose trial %d of sweep %s: %w", len(p.Trials), p.ID, err)
+	}
+	t, err := p.Next(a)
+	if err != nil {
+		return fmt.Errorf("propose trial %d of sweep %s: %w", len(p.Trials), p.ID, err)
+	}
+	return s.create(ctx, plan.TrialKey(p.ID, t.Number), t)
+}
+
+// create stores an object; one that is there is as good.
+func (s *Scheduler) create(ctx context.Context, key string, v any) error {
+	err := artifacts.CreateJSON(ctx, s.Store, key, v)
+	if errors.Is(err, artifacts.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// searcher reads the sweep file of a plan again, and notes the trials so far.
+func (s *Scheduler) searcher(p *plan.Plan) (*searcher, error) {
+	g := s.searchers[p.ID]
+	if g == nil {
+		overrides := make([]plan.Override, len(p.Overrides))
+		for i, text := range p.Overrides {
+			var err error
+			if overrides[i], err = plan.ParseOverride(text); err != nil {
+				return nil, fmt.Errorf("read the sweep file of %s again: %w", p.ID, err)
+			}
+		}
+		sweep, err := plan.Parse(p.Name, []byte(p.Source), overrides...)
+		if err != nil {
+			return nil, fmt.Errorf("read the sweep file of %s again: %w", p.ID, err)
+		}
+		g = &searcher{sweep: sweep, taken: map[string]bool{}}
+		if s.searchers == nil {
+			s.searchers = map[string]*searcher{}
+		}
+		s.searchers[p.ID] = g
+	}
+	for ; g.seen < len(p.Trials); g.seen++ {
+		g.taken[plan.ParametersKey(p.Trials[g.seen].Parameters)] = true
+	}
+	return g, nil
+}
+
+// see finds out what there is to know of a sweep. queued is what the queue said of
+// its jobs before.
+func (s *Scheduler) see(ctx context.Context, p *plan.Plan, queued map[string]plan.State) (*sight, error) {
+	v := &sight{plan: p, ladder: func(job plan.Job) []plan.Job { return s.ladder(p, job) }}
+	if p.Search == nil {
+		stands, err := s.look(ctx, jobIDs(p.Jobs), queued)
+		v.stands = stands
+		return v, err
+	}
+	var err error
+	if v.stops, err = s.stops(ctx, p); err != nil {
+		return nil, err
+	}
+	v.stands, v.outcomes = map[string]plan.State{}, map[string]*plan.Outcome{}
+	for from, to := 0, s.horizon(v, 0); from < to; from, to = to, s.horizon(v, to) {
+		if err := s.seeTrials(ctx, v, from, to, queued); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// horizon is up to which trial it is worth looking: those before from have been
+// looked at, and no trial beyond the horizon can have begun. Looking at ten
+// thousand trials that wait for their turn would be for nothing.
+func (s *Scheduler) horizon(v *sight, from int) int {
+	all, window := len(v.plan.Trials), v.plan.Search.Concurrent
+	if window == 0 || !v.plan.Search.Ordered() {
+		return all
+	}
+	over := 0
+	for n, jobs := range v.trials()[:from] {
+		if !v.settled(n, v.record(n, jobs)) {
+			break
+		}
+		over++
+	}
+	return min(all, over+window)
+}
+
+// seeTrials looks at the jobs of some trials, rungs included.
+func (s *Scheduler) seeTrials(ctx context.Context, v *sight, from, to int, queued map[string]plan.State) error {
+	k := len(v.plan.Folds)
+	ids := jobIDs(s.withRungs(v.plan, v.plan.Jobs[from*k:to*k]))
+	stands, err := s.look(ctx, ids, queued)
+	if err != nil {
+		return err
+	}
+	var done []string
+	for job, state := range stands {
+		v.stands[job] = state
+		if state == plan.Completed && v.plan.Search.Adaptive() {
+			done = append(done, job)
+		}
+	}
+	outcomes := make([]*plan.Outcome, len(done))
+	at := make([]int, len(done))
+	for i := range at {
+		at[i] = i
+	}
+	err = each(ctx, at, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = s.Outcome(ctx, done[i])
+		return err
+	})
+	for i, job := range done {
+		v.outcomes[job] = outcomes[i]
+	}
+	return err
+}
+
+// withRungs are the jobs and those that lead to them.
+func (s *Scheduler) withRungs(p *plan.Plan, jobs []plan.Job) []plan.Job {
+	if p.Search == nil {
+		return jobs
+	}
+	var all []plan.Job
+	for _, job := range jobs {
+		all = append(append(all, s.ladder(p, job)...), job)
+	}
+	return all
+}
+
+// ladder are the jobs that lead to a job, worked out once.
+func (s *Scheduler) ladder(p *plan.Plan, job plan.Job) []plan.Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := rungsOf{p.ID, job.Trial, job.Fold}
+	ladder, known := s.ladders[at]
+	if !known {
+		ladder, _ = p.Ladder(job) // encoding it has worked for the job itself
+		if s.ladders == nil {
+			s.ladders = map[rungsOf][]plan.Job{}
+		}
+		s.ladders[at] = ladder
+	}
+	return ladder
+}
+
+// rungsOf names a fold of a trial of a sweep.
+type rungsOf struct {
+	sweep       string
+	trial, fold int
+}
+
+// stops reads which trials of a sweep were stopped, and why.
+func (s *Scheduler) stops(ctx context.Context, p *plan.Plan) (map[int]plan.Stop, error) {
+	if !p.Search.Adaptive() {
+		return nil, nil
+	}
+	stops := map[int]plan.Stop{}
+	for info, err := range s.Store.List(ctx, plan.StopPrefix(p.ID)) {
+		if err != nil {
+			return nil, fmt.Errorf("list the stopped trials of sweep %s: %w", p.ID, err)
+		}
+		s.mu.Lock()
+		stop, known := s.stopped[info.Key]
+		s.mu.Unlock()
+		if !known {
+			if err := artifacts.GetJSON(ctx, s.Store, info.Key, &stop); err != nil {
+				return nil, fmt.Errorf("read why a trial of sweep %s was stopped: %w", p.ID, err)
+			}
+			s.mu.Lock()
+			if s.stopped == nil {
+				s.stopped = map[string]plan.Stop{}
+			}
+			s.stopped[info.Key] = stop
+			s.mu.Unlock()
+		}
+		stops[stop.Trial] = stop
+	}
+	return stops, nil
+}
