@@ -51,6 +51,7 @@ func Table(w io.Writer, r *plan.Results, options TableOptions) error {
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(&t.out, "\n%s: %s\n", t.paint(bold, "Mind"), clean(warning))
 	}
+	t.stops()
 	t.failures()
 	if _, err := io.WriteString(w, t.out.String()); err != nil {
 		return fmt.Errorf("write the results table: %w", err)
@@ -64,6 +65,21 @@ type table struct {
 	paths   []string
 	metrics []string
 	out     strings.Builder
+}
+
+// stops says why trials were stopped.
+func (t *table) stops() {
+	first := true
+	for _, trial := range t.results.Trials {
+		if trial.Stopped == nil {
+			continue
+		}
+		if first {
+			t.out.WriteString("\n\nStopped before their end:\n")
+			first = false
+		}
+		fmt.Fprintf(&t.out, "  trial %d: %s\n", trial.Trial, clean(trial.Stopped.Reason))
+	}
 }
 
 func (t *table) head() {

@@ -19,11 +19,22 @@ makes the workers that run one stop. Outcomes stay; resume takes it up again.` +
 	})
 }
 
+func newPauseCommand(a *app) *cobra.Command {
+	return controlCommand(a, "paused", (*scheduler.Scheduler).Pause, &cobra.Command{
+		Use:   "pause [SWEEP]",
+		Short: "Stop a sweep's jobs for now, with checkpoints",
+		Long: `Marks the sweep as paused in the store and takes its jobs out of the queue.
+Workers that run one write a checkpoint and turn to other sweeps; resume goes on
+from there.` + "\n" + exitHelp,
+		Example: "  orchestrator pause hymenoptera\n  orchestrator resume hymenoptera",
+	})
+}
+
 func newResumeCommand(a *app) *cobra.Command {
 	return controlCommand(a, "resumed", (*scheduler.Scheduler).Resume, &cobra.Command{
 		Use:   "resume [SWEEP]",
-		Short: "Queue what has no outcome: after cancel, or after Redis was lost",
-		Long: `Removes the cancel mark and enqueues exactly the jobs that have no outcome. They
+		Short: "Queue what has no outcome: after pause, after cancel, or after Redis was lost",
+		Long: `Removes the marks of pause and cancel and enqueues exactly the jobs that have no outcome. They
 go on from their last checkpoints. A sweep of the embedded queue is taken up by
 calling run with its file again.` + "\n" + exitHelp,
 		Example: "  orchestrator resume latest",

@@ -23,21 +23,30 @@ func addSetFlag(cmd *cobra.Command, set *[]string) {
 }
 
 func newPlanCommand(a *app) *cobra.Command {
-	var set []string
+	var o planOptions
 	cmd := &cobra.Command{
 		Use:   "plan SWEEP.yaml",
 		Short: "Dry run: trials, folds, jobs, and what is already in the store",
 		Long: `Does everything that run and submit do before they queue jobs: parses the file,
 decodes the pictures, makes the folds, compiles the networks. Runs and writes
-nothing.` + "\n" + exitHelp,
-		Example: "  orchestrator plan sweep.yaml\n  orchestrator plan sweep.yaml --set training.epochs=2 --output json",
+nothing. With --simulate it shows what a search that learns or stops trials would
+spend, on made-up outcomes.` + "\n" + exitHelp,
+		Example: "  orchestrator plan sweep.yaml\n  orchestrator plan sweep.yaml --set training.epochs=2 --output json\n  orchestrator plan sweep.yaml --simulate --slots 8",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPlan(cmd.Context(), a, args[0], set)
+			return runPlan(cmd.Context(), a, args[0], o)
 		},
 	}
-	addSetFlag(cmd, &set)
+	addSetFlag(cmd, &o.set)
+	cmd.Flags().BoolVar(&o.simulate, "simulate", false, "go through the search on made-up outcomes, and show what it spends")
+	cmd.Flags().IntVar(&o.slots, "slots", 4, "jobs at a time in the simulation")
 	return cmd
+}
+
+type planOptions struct {
+	set      []string
+	simulate bool
+	slots    int
 }
 
 // planSummary is what `plan` prints.
@@ -58,6 +67,9 @@ type planSummary struct {
 	// Majority is the accuracy of always answering the most frequent class of
 	// a fold's test pictures' training set, as mean over folds.
 	Majority float64 `json:"majority_accuracy"`
+	// Search is there where not all trials train all epochs on all folds.
+	Search     *plan.Search       `json:"search,omitempty"`
+	Simulation *simulationSummary `json:"simulation,omitempty"`
 
 	microBatches map[int][]int // trials, by the size that they have
 }
@@ -75,8 +87,11 @@ type featureSummary struct {
 	Trials []int  `json:"trials"`
 }
 
-func runPlan(ctx context.Context, a *app, file string, set []string) error {
-	p, err := a.prepare(ctx, file, set)
+func runPlan(ctx context.Context, a *app, file string, o planOptions) error {
+	if o.slots < 1 {
+		return usagef("--slots 4", "%d slots cannot run anything", o.slots)
+	}
+	p, err := a.prepare(ctx, file, o.set)
 	if err != nil {
 		return err
 	}
@@ -85,6 +100,11 @@ func runPlan(ctx context.Context, a *app, file string, set []string) error {
 		return err
 	}
 	s := summarizePlan(p, done)
+	if o.simulate {
+		if s.Simulation, err = simulate(p.plan, o.slots); err != nil {
+			return err
+		}
+	}
 	if a.config.Output == "json" {
 		return printJSON(a.out, s)
 	}
@@ -116,6 +136,7 @@ func summarizePlan(p *prepared, done map[string]bool) planSummary {
 	s := planSummary{
 		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
 		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan), Features: p.features,
+		Search: p.plan.Search,
 	}
 	s.microBatches = map[int][]int{}
 	for _, t := range p.plan.Trials {
@@ -169,7 +190,7 @@ func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "  %d pictures in %d classes (%s); %d files left out\n", s.Pictures, len(s.Classes), strings.Join(s.Classes, ", "), s.LeftOut)
 	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
 		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
-	fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
+	printSearch(w, s)
 	for _, size := range slices.Sorted(maps.Keys(s.microBatches)) {
 		fmt.Fprintf(w, "  micro-batches of %s in %s\n", counted(size, "picture"), trialsText(s.microBatches[size], len(s.Trials)))
 	}

@@ -64,7 +64,15 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTrials(p.plan, models); err != nil {
+	trials := p.plan.Trials
+	for _, corner := range sweep.Corners { // trials that a search may propose later
+		t, err := p.plan.Next(corner)
+		if err != nil {
+			return nil, err
+		}
+		trials = append(trials[:len(trials):len(trials)], t)
+	}
+	if err := checkTrials(p.plan.Data, trials, models); err != nil {
 		return nil, err
 	}
 	p.features, err = frozenParts(p.plan, models)
@@ -264,10 +272,10 @@ func sameAs(settings ...any) (string, error) {
 
 // checkTrials compiles what the trials will train, so that a wrong layer name
 // or an operator without a gradient is found before anything is queued.
-func checkTrials(p *plan.Plan, models map[string]*onnx.Graph) error {
+func checkTrials(data plan.Data, trials []plan.Trial, models map[string]*onnx.Graph) error {
 	seen := map[string]bool{}
-	for _, t := range p.Trials {
-		if n := len(p.Data.Labels); t.Config.IsProbe() && n > plan.MaxProbed {
+	for _, t := range trials {
+		if n := len(data.Labels); t.Config.IsProbe() && n > plan.MaxProbed {
 			return usagef("leave pictures out with dataset.include, or train a probe with model.surgery: insert_probe",
 				"probe: the data set has %d pictures; linear classifiers are fitted to at most %d", n, plan.MaxProbed)
 		}
@@ -279,7 +287,7 @@ func checkTrials(p *plan.Plan, models map[string]*onnx.Graph) error {
 			continue
 		}
 		seen[key] = true
-		if err := worker.CheckModel(models[t.Config.Model.Base], t.Config, p.Data.Classes); err != nil {
+		if err := worker.CheckModel(models[t.Config.Model.Base], t.Config, data.Classes); err != nil {
 			return fmt.Errorf("trial %d, model %s: %w", t.Number, t.Config.Model.Base, err)
 		}
 	}

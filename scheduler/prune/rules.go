@@ -190,7 +190,7 @@ func power(base, n int) int {
 }
 
 // at is the mean score of the first n folds after an epoch, -Inf for a trial that
-// is out or diverged, and false where it has not been there.
+// diverged or is out before, and false where it has not been there yet.
 func (r *Record) at(n, epoch int) (float64, bool) {
 	sum := 0.0
 	for f := range n {
@@ -199,7 +199,7 @@ func (r *Record) at(n, epoch int) (float64, bool) {
 		}
 		sum += r.Curves[f][epoch-1]
 	}
-	if math.IsNaN(sum) || r.Out {
+	if math.IsNaN(sum) {
 		return math.Inf(-1), true
 	}
 	return sum / float64(n), true
