@@ -11,49 +11,6 @@ import (
 	"orchestrator/scheduler/plan"
 )
 
-// history is what the store knows of a job's attempts.
-type history struct {
-	attempts []plan.Attempt
-}
-
-func (d *Daemon) history(ctx context.Context, job string) (history, error) {
-	var h history
-	for info, err := range d.Store.List(ctx, plan.AttemptPrefix(job)) {
-		if err != nil {
-			return history{}, err
-		}
-		var a plan.Attempt
-		if err := artifacts.GetJSON(ctx, d.Store, info.Key, &a); err != nil {
-			return history{}, err
-		}
-		h.attempts = append(h.attempts, a)
-	}
-	return h, nil
-}
-
-// crashes counts the attempts that died or failed since the job was last given
-// up (and then retried by its user). One that runs elsewhere at this moment
-// cannot be told from one that died, and counts too.
-func (h history) crashes() int {
-	n := 0
-	for _, a := range h.attempts {
-		switch {
-		case a.GivenUp:
-			n = 0
-		case a.End == "" || a.End == string(plan.Failed):
-			n++
-		}
-	}
-	return n
-}
-
-func (h history) next() int {
-	if len(h.attempts) == 0 {
-		return 1
-	}
-	return h.attempts[len(h.attempts)-1].Number + 1
-}
-
 // register creates the object of a new attempt under the first free number.
 func (d *Daemon) register(ctx context.Context, job, device string, number int) (plan.Attempt, error) {
 	for {
@@ -67,17 +24,16 @@ func (d *Daemon) register(ctx context.Context, job, device string, number int) (
 }
 
 // attempt runs a registered attempt from its start to the record of its end.
-func (d *Daemon) attempt(ctx context.Context, sweep string, spec plan.Spec, slot Slot) (End, error) {
+func (d *Daemon) attempt(ctx context.Context, sweep string, spec plan.Spec, slot *slot) (End, error) {
 	past, err := d.history(ctx, spec.Job)
 	if err != nil {
 		return d.orInterrupted(ctx, Retry, err)
 	}
-	if n := past.crashes(); n > spec.Resources.MaxRestarts {
+	if f, over := past.exhausted(); over {
 		// Not even the daemons lived to give it up.
 		dead := past.attempts[len(past.attempts)-1]
 		dead.Detail = "the worker died with it"
-		return d.giveUp(ctx, dead, plan.Failure{Reason: fmt.Sprintf("%d attempts died together with their workers", n),
-			Hint: "look for an out-of-memory kill in the system's log; training.micro_batch_size lowers the need for memory"})
+		return d.giveUp(ctx, dead, f)
 	}
 	a, err := d.register(ctx, spec.Job, slot.Device, past.next())
 	if err != nil {
@@ -85,15 +41,16 @@ func (d *Daemon) attempt(ctx context.Context, sweep string, spec plan.Spec, slot
 	}
 	log := d.Log.With("job", spec.Job, "attempt", a.Number, "device", slot.Device)
 	log.Info("attempt started", "sweep", sweep, "trial", spec.Trial, "fold", spec.Fold)
-	exit := d.supervise(ctx, sweep, a, slot)
-	end, err := d.conclude(ctx, sweep, spec, a, exit, past.crashes())
+	exit := d.supervise(ctx, sweep, a, slot.Slot)
+	end, err := d.conclude(ctx, sweep, spec, a, exit, past)
+	d.slots.judge(slot, spec.Job, exit.failed(end), log)
 	log.Info("attempt ended", "end", end, "seconds", d.Now().Sub(startOf(a)).Seconds(), "why", exit.detail())
 	return end, err
 }
 
 // conclude records how an attempt ended. It goes on when ctx has ended, as an
 // end is worth recording also while the daemon drains.
-func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a plan.Attempt, x exit, crashes int) (End, error) {
+func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a plan.Attempt, x exit, past history) (End, error) {
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case x.last.Kind == eventResult:
@@ -110,12 +67,15 @@ func (d *Daemon) conclude(ctx context.Context, sweep string, spec plan.Spec, a p
 	case x.memory && onePicture(spec):
 		a.Detail = x.detail()
 		return d.giveUp(ctx, a, plan.Failure{Reason: "the job ran out of memory with one picture at a time: " + x.detail(), Hint: memoryHint(spec)})
-	case crashes+1 > spec.Resources.MaxRestarts:
+	case x.lost:
+		d.note(ctx, a, Lost, x.detail())
+		return Retry, again(past.lost()+1, x.detail())
+	case past.crashes()+1 > spec.Resources.MaxRestarts:
 		a.Detail = x.detail()
-		return d.giveUp(ctx, a, plan.Failure{Reason: fmt.Sprintf("%s (attempt %d, after %d restarts)", x.detail(), a.Number, crashes), Hint: x.hint(spec)})
+		return d.giveUp(ctx, a, plan.Failure{Reason: fmt.Sprintf("%s (attempt %d, after %d restarts)", x.detail(), a.Number, past.crashes()), Hint: x.hint(spec)})
 	}
 	d.note(ctx, a, plan.Failed, x.detail())
-	return Retry, errors.New(x.detail())
+	return Retry, again(past.crashes()+1, x.detail())
 }
 
 // complete records the outcome, unless somebody was first.

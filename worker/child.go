@@ -135,6 +135,7 @@ func failure(err error) event {
 		e.Hint = hinted.Hint()
 	}
 	e.Permanent = permanent(err)
+	e.Transient = errors.Is(err, artifacts.ErrUnavailable) || errors.Is(err, artifacts.ErrNoSpace)
 	var short interface{ OutOfMemory() bool }
 	e.OutOfMemory = errors.As(err, &short) && short.OutOfMemory()
 	return e

@@ -115,9 +115,10 @@ type run struct {
 
 // New makes a Daemon. It does nothing until Do.
 func New(o Options) *Daemon {
+	o = o.withDefaults()
 	return &Daemon{
-		Options:  o.withDefaults(),
-		slots:    newSlots(o.Slots),
+		Options:  o,
+		slots:    newSlots(o.Slots, o.Now),
 		oomKills: countOOMKills,
 		stopping: make(chan struct{}), killing: make(chan struct{}),
 		running: map[string]*run{},
@@ -181,6 +182,9 @@ func (d *Daemon) do(ctx context.Context, sweep, job string) (End, error) {
 			job, spec.Engine, plan.Engine)
 	}
 	slot, err := d.slots.take(ctx, spec.Resources.Device)
+	if errors.Is(err, errResting) {
+		return Interrupted, nil
+	}
 	if err != nil {
 		return d.orInterrupted(ctx, Retry, err)
 	}
@@ -189,7 +193,7 @@ func (d *Daemon) do(ctx context.Context, sweep, job string) (End, error) {
 	if end, err := d.settled(ctx, sweep, job); end != "" {
 		return d.orInterrupted(ctx, end, err)
 	}
-	return d.attempt(ctx, sweep, spec, slot.Slot)
+	return d.attempt(ctx, sweep, spec, slot)
 }
 
 // untilDrain is ctx until the daemon drains.

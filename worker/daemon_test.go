@@ -129,16 +129,17 @@ func TestPermanentFailureIsNotRetried(t *testing.T) {
 	}
 }
 
-func TestAttemptsWhoseWorkersDiedCount(t *testing.T) {
+// Attempts that were lost count only where they lead nowhere.
+func TestAttemptsThatAreLostEndSomewhere(t *testing.T) {
 	b := newBench(t)
 	b.submit("quick")
-	for n := range 3 {
+	for n := range maxLost {
 		if _, err := b.daemon.register(t.Context(), "quick", "cpu", n+1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	err := b.do("quick", Failed)
-	if err == nil || !strings.Contains(err.Error(), "3 attempts died") {
+	if err == nil || !strings.Contains(err.Error(), "20 attempts in a row were killed") {
 		t.Errorf("given up with %v", err)
 	}
 	if err := b.store.Delete(t.Context(), plan.FailureKey("quick")); err != nil {

@@ -91,6 +91,9 @@ func playChild() {
 		case "transient":
 			say(event{Kind: eventFailed, Reason: "the store is away"})
 			os.Exit(1)
+		case "away":
+			say(event{Kind: eventFailed, Reason: "the store is away", Transient: true})
+			os.Exit(1)
 		case "hang":
 			select {}
 		case "orphan": // something that outlives it and holds its pipes

@@ -90,12 +90,18 @@ func (c *child) outOfMemory(killed int64) bool {
 	if slices.ContainsFunc(noMemory, func(words string) bool { return strings.Contains(last, words) }) {
 		return true
 	}
+	status, ok := c.status()
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0
+}
+
+// status is how the process ended, where it ended badly.
+func (c *child) status() (syscall.WaitStatus, bool) {
 	var exit *exec.ExitError
 	if !errors.As(c.err, &exit) {
-		return false
+		return 0, false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0
+	return status, ok
 }
 
 // noMemory are the last words of Go's runtime and of C++ libraries that got no

@@ -18,6 +18,7 @@ type exit struct {
 	memory  bool       // it ended for want of memory
 	held    plan.State // it was told to stop because its sweep was canceled or paused: which
 	stopped bool       // it was told to stop for another reason
+	lost    bool       // it was killed from outside, or the store was away for too long
 	why     string
 }
 
@@ -26,6 +27,12 @@ func (x exit) detail() string {
 		return x.last.Reason
 	}
 	return x.why
+}
+
+// failed tells whether the attempt ended in a way that its device may be at fault
+// for.
+func (x exit) failed(end End) bool {
+	return (end == Retry || end == Failed) && !x.lost && !x.last.Permanent && !x.memory
 }
 
 // supervise runs the trainer process of an attempt until it has exited.
@@ -160,7 +167,9 @@ func (s *supervision) result() exit {
 	if s.x.why == "" && s.x.last.Kind == "" {
 		s.x.why = s.c.obituary()
 		s.x.memory = s.c.outOfMemory(s.d.oomKills() - s.oomKills)
+		s.x.lost = !s.x.memory && s.c.wasKilled()
 	}
+	s.x.lost = s.x.lost || s.x.last.Transient
 	return s.x
 }
 

@@ -23,7 +23,7 @@ import (
 // trainerProcess is the hidden command that a daemon starts for each job.
 const trainerProcess = "trainer-process"
 
-// retryAfter is how long a job rests after an attempt that crashed.
+// retryAfter is how long a job rests that a worker could not even begin.
 const retryAfter = 2 * time.Second
 
 // drainLimit bounds the checkpoints of a drain.
@@ -146,6 +146,10 @@ func queueResult(end worker.End, err error) queue.Result {
 		r.End = queue.Permanent
 	default:
 		r.End, r.After = queue.Retry, retryAfter
+		var later *worker.TryAgainError
+		if errors.As(err, &later) {
+			r.After = later.After
+		}
 	}
 	return r
 }
