@@ -14,7 +14,7 @@ SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
 
-.PHONY: setup build quickstart test test-long test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
+.PHONY: setup build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
 
 setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
 
@@ -33,6 +33,10 @@ test: setup test-tools ## install what the tests need, and run them all
 
 test-long: setup ## the tests that take minutes: ResNet-50's first step in float64
 	ORCHESTRATOR_TEST_LONG=1 go test -timeout 30m -run 'TestGolden' ./trainer/compile
+
+chaos: setup test-tools ## kill -9 a thousand processes of a cluster that trains, with outages of up to a minute
+	ORCHESTRATOR_TEST_CHAOS_KILLS=1000 ORCHESTRATOR_TEST_CHAOS_OUTAGE=1m \
+		go test ./cmd/orchestrator -run TestChaos -v -timeout 3h
 
 test-tools: $(MINIO) $(TOOLS)/gotestsum ## MinIO (built from its Go module), Redis, the test runner
 	./tools/install-redis.sh

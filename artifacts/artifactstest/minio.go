@@ -3,11 +3,14 @@ package artifactstest
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,6 +26,7 @@ type MinIO struct {
 	SecretKey string
 	Folder    string // its data
 
+	binary string
 	cmd    *exec.Cmd
 	out    *lockedBuffer
 	exited chan struct{}
@@ -41,8 +45,13 @@ func StartMinIO(t testing.TB) *MinIO {
 		t.Skipf("no MinIO server to test with (set MINIO_BIN): %v", err)
 	}
 	m := &MinIO{AccessKey: "test-access-key", SecretKey: "test-secret-key", Folder: t.TempDir()}
+	m.binary = binary
 	for range 5 { // another process may take the port before the server does
-		if err = m.start(binary); err == nil {
+		address, addressErr := freeAddress()
+		if addressErr != nil {
+			t.Fatal(addressErr)
+		}
+		if err = m.start(address); err == nil {
 			t.Cleanup(m.stop)
 			return m
 		}
@@ -68,14 +77,10 @@ func (m *MinIO) Store(t testing.TB, bucket, prefix string) artifacts.Store {
 	return s
 }
 
-func (m *MinIO) start(binary string) error {
-	address, err := freeAddress()
-	if err != nil {
-		return err
-	}
+func (m *MinIO) start(address string) error {
 	m.Endpoint = "http://" + address
 	m.out = &lockedBuffer{}
-	m.cmd = exec.Command(binary, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", m.Folder)
+	m.cmd = exec.Command(m.binary, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", m.Folder)
 	m.cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+m.AccessKey, "MINIO_ROOT_PASSWORD="+m.SecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off")
 	m.cmd.Stdout, m.cmd.Stderr = m.out, m.out
@@ -89,13 +94,17 @@ func (m *MinIO) start(binary string) error {
 	return m.waitReady()
 }
 
+// freeAddress is one that nothing listens on. Its port is below those that systems
+// give to outgoing connections: between Stop and Start such a connection could take
+// it, or a client that dials it could be connected to itself.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(15_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
+	return "", errors.New("no free port")
 }
 
 func (m *MinIO) waitReady() error {
@@ -123,8 +132,19 @@ func (m *MinIO) waitReady() error {
 	}
 }
 
-// Stop ends the server before the test does, for tests of an outage.
+// Stop ends the server before the test does, as a power cut would; Start brings it
+// back.
 func (m *MinIO) Stop() { m.stop() }
+
+// Start starts the server again after Stop, at the same address and with the data
+// it had.
+func (m *MinIO) Start() error { return m.start(strings.TrimPrefix(m.Endpoint, "http://")) }
+
+// Pause has the server neither answer nor end, until Continue.
+func (m *MinIO) Pause() error { return m.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Continue ends a Pause.
+func (m *MinIO) Continue() error { return m.cmd.Process.Signal(syscall.SIGCONT) }
 
 func (m *MinIO) stop() {
 	_ = m.cmd.Process.Signal(syscall.SIGKILL)

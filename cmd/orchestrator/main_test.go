@@ -18,8 +18,14 @@ import (
 // processes that tests can kill.
 const asProgram = "ORCHESTRATOR_TEST_AS_PROGRAM"
 
+// clockSkew makes a daemon's clock wrong by a duration, which its host name tells.
+const clockSkew = "ORCHESTRATOR_TEST_CLOCK_SKEW"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if skew, err := time.ParseDuration(os.Getenv(clockSkew)); err == nil {
+			hostName, now = skew.String(), func() time.Time { return time.Now().Add(skew) }
+		}
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

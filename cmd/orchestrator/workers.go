@@ -32,6 +32,13 @@ const drainLimit = 10 * time.Minute
 // reconcileEvery is how often a watching command looks after its sweep.
 const reconcileEvery = 10 * time.Second
 
+// What a daemon takes for its host and the time; tests have daemons whose clocks are
+// wrong. Zero: the system's.
+var (
+	hostName string
+	now      func() time.Time
+)
+
 type workerOptions struct {
 	slots     int
 	reconcile time.Duration
@@ -103,7 +110,7 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 		return err
 	}
 	daemon := worker.New(worker.Options{
-		Store: store, Slots: cpuSlots(slots), Command: command, Board: q, Log: log,
+		Store: store, Slots: cpuSlots(slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
 	})
 	err = q.Serve(ctx, queue.ServeOptions{
 		Devices: []string{"cpu", "any"}, Concurrency: slots, Log: log,

@@ -30,7 +30,7 @@
 // it cancels a healthy handler 29 seconds into an outage of Redis. Training
 // must neither wait for the one nor suffer from the other. Handlers therefore
 // run detached from asynq, and hold a claim of our own: a key per running job
-// that its worker refreshes every two seconds and that expires after ten. It
+// that its worker refreshes every second and that expires after six. It
 // serves three ends:
 //
 //   - Rescue, which every server runs, puts an active job back in front of its

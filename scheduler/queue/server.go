@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	claimTTL     = 10 * time.Second
-	beatInterval = 2 * time.Second
+	// A worker's death is noticed after claimTTL, up to one beat and the suspicion:
+	// 11 seconds at most. A worker that was only slow for so long has its job run
+	// twice, which costs time and nothing else.
+	claimTTL     = 6 * time.Second
+	beatInterval = time.Second
 	// busyDelay is when a job that could not start here is tried again: nobody
 	// is late by much and nothing spins.
 	busyDelay = 2 * time.Second

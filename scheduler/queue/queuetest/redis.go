@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,6 +118,12 @@ func (r *Redis) Kill() {
 	<-r.exited
 	r.cmd = nil
 }
+
+// Pause has the server neither answer nor end, until Continue.
+func (r *Redis) Pause() error { return r.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Continue ends a Pause.
+func (r *Redis) Continue() error { return r.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Open connects to a queue and closes the connection at the end of the test.
 func Open(t testing.TB, o queue.Options) *queue.Queue {
