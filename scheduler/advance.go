@@ -111,6 +111,9 @@ func (s *sight) search() advice {
 			others = append(others, steps...)
 		}
 	}
+	for i := range others {
+		others[i].Rank = 1
+	}
 	a.wanted = jobsOnce(append(promising, others...))
 	if n := len(trials); s.plan.Search.Growing(n) && n < over+window {
 		a.propose, a.before = true, s.experience(records, n-window)

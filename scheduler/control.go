@@ -11,8 +11,9 @@ import (
 // holdMark is the content of a mark that holds a sweep; that it exists is what
 // counts.
 type holdMark struct {
-	Sweep string `json:"sweep"`
-	Since string `json:"since"` // RFC 3339, UTC
+	Sweep  string `json:"sweep"`
+	Since  string `json:"since"`            // RFC 3339, UTC
+	Reason string `json:"reason,omitempty"` // where it was not its user who said so
 }
 
 // Cancel marks the sweep as canceled and takes its jobs out of the queue.
@@ -27,7 +28,7 @@ func (s *Scheduler) hold(ctx context.Context, sweep, key string) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
-	m := holdMark{Sweep: sweep, Since: time.Now().UTC().Format(time.RFC3339)}
+	m := holdMark{Sweep: sweep, Since: s.now().UTC().Format(time.RFC3339)}
 	if err := s.create(ctx, key, m); err != nil {
 		return Report{}, fmt.Errorf("hold sweep %s: %w", sweep, err)
 	}

@@ -102,11 +102,12 @@ func (s *store) List(ctx context.Context, prefix string) iter.Seq2[artifacts.Inf
 
 // queue is the queue as Redis would hold it; several processes share it.
 type queue struct {
-	mu       sync.Mutex
-	store    artifacts.Store
-	states   map[string]plan.State
-	progress map[string]plan.Progress
-	sins     []string // jobs that were enqueued although their outcome was there
+	mu         sync.Mutex
+	store      artifacts.Store
+	states     map[string]plan.State
+	progress   map[string]plan.Progress
+	priorities map[string]int
+	sins       []string // jobs that were enqueued although their outcome was there
 }
 
 // connection is one process's connection to the queue.
@@ -151,6 +152,31 @@ func (c connection) Withdraw(_ context.Context, jobs ...string) error {
 		}
 	}
 	return nil
+}
+
+func (c connection) Prioritize(_ context.Context, sweep string, priority int) error {
+	return c.crasher.step(func() error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.priorities == nil {
+			c.priorities = map[string]int{}
+		}
+		c.priorities[sweep] = priority
+		return nil
+	})
+}
+
+func (c connection) Arrange(context.Context) error {
+	return c.crasher.step(func() error { return nil })
+}
+
+func (c connection) Forget(_ context.Context, sweep string) error {
+	return c.crasher.step(func() error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.priorities, sweep)
+		return nil
+	})
 }
 
 func (c connection) States(_ context.Context, jobs []string) (map[string]plan.State, error) {

@@ -36,6 +36,12 @@ func (s *Scheduler) Load(ctx context.Context, sweep string) (*plan.Results, erro
 		results.Trials[trial].Stopped = &stop
 	}
 	results.State = overall(results.State, held)
+	if results.State == plan.Canceled {
+		var mark holdMark
+		if err := artifacts.GetJSON(ctx, s.Store, plan.CancelKey(sweep), &mark); err == nil && mark.Reason != "" {
+			results.Warnings = append(results.Warnings, "the sweep was canceled: "+mark.Reason)
+		}
+	}
 	return results, nil
 }
 

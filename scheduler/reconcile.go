@@ -36,12 +36,15 @@ func (s *Scheduler) Advance(ctx context.Context, sweep string) error {
 	if err != nil || p.Search == nil {
 		return err
 	}
-	_, err = s.Reconcile(ctx, sweep)
+	report, err := s.Reconcile(ctx, sweep)
+	if err == nil && report.Enqueued > 0 {
+		err = s.arrange(ctx)
+	}
 	return err
 }
 
 func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error) {
-	p, err := s.Plan(ctx, sweep)
+	newest, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return Report{}, err
 	}
@@ -49,7 +52,12 @@ func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
+	settings, err := s.settings(ctx, sweep)
+	if err != nil {
+		return Report{}, err
+	}
 	for {
+		p := with(newest, settings)
 		queued, err := s.ask(ctx, p)
 		if err != nil {
 			return Report{}, err
@@ -58,9 +66,17 @@ func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error)
 		if err != nil {
 			return Report{}, err
 		}
+		if held == "" {
+			if held, err = s.bound(ctx, v); err != nil {
+				return Report{}, err
+			}
+		}
 		next := v.advance()
 		if held == "" && (len(next.stops) > 0 || next.propose) {
-			if p, err = s.decide(ctx, p, next); err != nil {
+			if err := s.decide(ctx, p, next); err != nil {
+				return Report{}, err
+			}
+			if newest, err = s.Plan(ctx, sweep); err != nil {
 				return Report{}, err
 			}
 			continue
@@ -89,20 +105,31 @@ func (s *Scheduler) ask(ctx context.Context, p *plan.Plan) (map[string]plan.Stat
 	return s.Queue.States(ctx, jobIDs(s.withRungs(p, p.Jobs)))
 }
 
-// decide records what is decided, and returns the plan with it.
-func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) (*plan.Plan, error) {
+// bound cancels a sweep whose budget is spent.
+func (s *Scheduler) bound(ctx context.Context, v *sight) (plan.State, error) {
+	why, err := s.spent(ctx, v)
+	if err != nil || why == "" {
+		return "", err
+	}
+	if plan.Summarize(v.plan, v.views("", nil)).State == plan.Completed {
+		return "", nil
+	}
+	s.log().Warn("sweep canceled", "sweep", v.plan.ID, "why", why)
+	return plan.Canceled, s.create(ctx, plan.CancelKey(v.plan.ID), holdMark{Sweep: v.plan.ID, Since: s.now().UTC().Format(time.RFC3339), Reason: why})
+}
+
+// decide records what is decided.
+func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) error {
 	for _, stop := range next.stops {
 		if err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop); err != nil {
-			return nil, fmt.Errorf("record why trial %d stops: %w", stop.Trial, err)
+			return fmt.Errorf("record why trial %d stops: %w", stop.Trial, err)
 		}
 		s.log().Info("trial stopped", "sweep", p.ID, "trial", stop.Trial, "why", stop.Reason)
 	}
 	if next.propose {
-		if err := s.propose(ctx, p, next.before); err != nil {
-			return nil, err
-		}
+		return s.propose(ctx, p, next.before)
 	}
-	return s.Plan(ctx, p.ID)
+	return nil
 }
 
 // settle brings the queue to what is wanted.
@@ -118,6 +145,9 @@ func (s *Scheduler) settle(ctx context.Context, v *sight, next advice, held plan
 		}
 		missing, unwanted := compare(wanted, queued)
 		if err := s.change(ctx, p, missing, unwanted); err != nil {
+			return Report{}, err
+		}
+		if err := s.urgency(ctx, p, report.State); err != nil {
 			return Report{}, err
 		}
 		report.Enqueued, report.Withdrawn = len(missing), len(unwanted)
@@ -141,6 +171,14 @@ func (s *Scheduler) change(ctx context.Context, p *plan.Plan, missing []plan.Job
 		return s.Queue.Withdraw(ctx, unwanted...)
 	}
 	return nil
+}
+
+// urgency tells the queue how urgent a sweep is, or that it is over.
+func (s *Scheduler) urgency(ctx context.Context, p *plan.Plan, state plan.State) error {
+	if Over(state) {
+		return s.Queue.Forget(ctx, p.ID)
+	}
+	return s.Queue.Prioritize(ctx, p.ID, p.Resources.Priority)
 }
 
 // compare tells what the queue lacks and what it has too much: queued is what it
@@ -202,5 +240,8 @@ func (s *Scheduler) reconcileAll(ctx context.Context, finished map[string]bool) 
 		case report.Enqueued+report.Withdrawn > 0:
 			s.log().Info("reconciled", "sweep", e.id, "enqueued", report.Enqueued, "withdrawn", report.Withdrawn)
 		}
+	}
+	if err := s.arrange(ctx); err != nil && ctx.Err() == nil {
+		s.log().Warn("arrange the queue", "error", err)
 	}
 }

@@ -22,6 +22,11 @@ type Queue interface {
 	Enqueue(ctx context.Context, sweep string, r plan.Resources, jobs ...plan.Job) error
 	// Withdraw removes the jobs from the queue, except those that run.
 	Withdraw(ctx context.Context, jobs ...string) error
+	// Prioritize says how urgent a sweep is, Arrange puts all jobs that wait into
+	// the order that follows, and Forget ends what is kept of a sweep.
+	Prioritize(ctx context.Context, sweep string, priority int) error
+	Arrange(ctx context.Context) error
+	Forget(ctx context.Context, sweep string) error
 	// States tells where the jobs are: Pending, Running, Completed or Failed;
 	// those that are in no queue are not in the map.
 	States(ctx context.Context, jobs []string) (map[string]plan.State, error)
@@ -37,8 +42,9 @@ type Scheduler struct {
 	// Resume and Retry change in the store reaches the queue when a process that
 	// has one reconciles.
 	Queue Queue
-	Log   *slog.Logger  // nil: discard
-	Poll  time.Duration // how often Wait looks; 0: a second
+	Log   *slog.Logger     // nil: discard
+	Poll  time.Duration    // how often Wait looks; 0: a second
+	Now   func() time.Time // nil: time.Now
 
 	mu       sync.Mutex
 	plans    map[string]*plan.Plan    // by sweep; plans only grow
@@ -61,6 +67,13 @@ func (s *Scheduler) log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return s.Log
+}
+
+func (s *Scheduler) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
 }
 
 func (s *Scheduler) poll() time.Duration { return cmp.Or(s.Poll, time.Second) }

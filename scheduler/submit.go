@@ -62,7 +62,7 @@ func (s *Scheduler) Submit(ctx context.Context, p *plan.Plan, uploads []Upload) 
 		return nil, err
 	}
 	done.Report = report
-	return done, nil
+	return done, s.arrange(ctx)
 }
 
 // upload stores the object unless it is there, and returns how much it wrote.

@@ -181,19 +181,19 @@ func (d *Daemon) do(ctx context.Context, sweep, job string) (End, error) {
 		return Retry, fmt.Errorf("job %s was planned for engine %s and this worker has engine %s: run workers of the version that submitted it",
 			job, spec.Engine, plan.Engine)
 	}
-	slot, err := d.slots.take(ctx, spec.Resources.Device)
+	taken, err := d.slots.take(ctx, spec.Resources.Device, spec.Resources.SlotsPerTrial)
 	if errors.Is(err, errResting) {
 		return Interrupted, nil
 	}
 	if err != nil {
 		return d.orInterrupted(ctx, Retry, err)
 	}
-	defer d.slots.give(slot)
+	defer d.slots.give(taken...)
 	// Much may have happened during the wait.
 	if end, err := d.settled(ctx, sweep, job); end != "" {
 		return d.orInterrupted(ctx, end, err)
 	}
-	return d.attempt(ctx, sweep, spec, slot)
+	return d.attempt(ctx, sweep, spec, taken[0])
 }
 
 // untilDrain is ctx until the daemon drains.

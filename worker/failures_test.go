@@ -96,10 +96,8 @@ func TestSlotThatKeepsFailingRests(t *testing.T) {
 		}
 	}
 	resting := func() bool {
-		_, _, err := b.daemon.slots.tryTake("any")
-		if err == nil {
-			b.daemon.slots.give(b.daemon.slots.all[0])
-		}
+		taken, _, err := b.daemon.slots.tryTake(&ticket{"any", 1})
+		b.daemon.slots.give(taken...)
 		return errors.Is(err, errResting)
 	}
 	fail("crash.1", "crash.1") // the same job twice says more of the job
@@ -137,5 +135,47 @@ func TestSlotThatKeepsFailingRests(t *testing.T) {
 	}
 	if got := strings.Join(b.traces(), "\n"); !strings.Contains(got, "crash.7") {
 		t.Errorf("traces:\n%s", got)
+	}
+}
+
+// A job of many slots gets them although jobs of one slot keep coming.
+func TestManySlotsAtOnce(t *testing.T) {
+	s := newSlots([]Slot{{Device: "cpu"}, {Device: "cpu"}, {Device: "cuda"}}, time.Now)
+	one, err := s.take(t.Context(), "cpu", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan string)
+	take := func(name, device string, n int) {
+		taken, err := s.take(t.Context(), device, n)
+		if err != nil || len(taken) != n {
+			t.Errorf("%s: %d slots, %v", name, len(taken), err)
+		}
+		order <- name
+		s.give(taken...)
+	}
+	waiting := func(n int) func() bool {
+		return func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.line) == n
+		}
+	}
+	go take("both", "cpu", 2)
+	eventually(t, "the job of two slots waits", waiting(1))
+	go take("small", "cpu", 1)
+	eventually(t, "the job of one slot waits behind it", waiting(2))
+	go take("elsewhere", "cuda", 1)
+	if got := <-order; got != "elsewhere" {
+		t.Errorf("%s came first, but another device was free", got)
+	}
+	s.give(one...)
+	for _, want := range []string{"both", "small"} {
+		if got := <-order; got != want {
+			t.Errorf("%s came before %s", got, want)
+		}
+	}
+	if _, err := s.take(t.Context(), "cuda", 2); err == nil || !strings.Contains(err.Error(), "needs 2 slots") {
+		t.Errorf("more slots than there are: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 type slots struct {
 	mu    sync.Mutex
 	all   []*slot
+	line  []*ticket     // those that wait, the first first
 	given chan struct{} // closed and replaced when a slot becomes free
 	now   func() time.Time
 }
@@ -81,11 +82,27 @@ const handBackAfter = 5 * time.Second
 // errResting says that all slots that fit have been taken out for a while.
 var errResting = errors.New("the worker's slots rest after failures")
 
-// take waits for a free slot of the device: "cpu", "cuda", or any.
-func (s *slots) take(ctx context.Context, device string) (*slot, error) {
+// ticket is a job that waits for slots.
+type ticket struct {
+	device string
+	n      int
+}
+
+func (t *ticket) fits(one *slot) bool {
+	return t.device == "" || t.device == "any" || t.device == one.Device
+}
+
+// take waits for n free slots of the device: "cpu", "cuda", or any. Whoever came
+// first is served first, so that a job of many slots gets them at last.
+func (s *slots) take(ctx context.Context, device string, n int) ([]*slot, error) {
+	t := &ticket{device, max(n, 1)}
+	s.mu.Lock()
+	s.line = append(s.line, t)
+	s.mu.Unlock()
+	defer s.leave(t)
 	var patience <-chan time.Time
 	for {
-		free, given, err := s.tryTake(device)
+		free, given, err := s.tryTake(t)
 		if free != nil || err != nil && !errors.Is(err, errResting) {
 			return free, err
 		}
@@ -104,35 +121,66 @@ func (s *slots) take(ctx context.Context, device string) (*slot, error) {
 	}
 }
 
-// tryTake takes a slot if one is free; else it says what tells of the next change.
-func (s *slots) tryTake(device string) (*slot, <-chan struct{}, error) {
+// leave takes a ticket out of the line; those behind it look again.
+func (s *slots) leave(t *ticket) {
+	s.mu.Lock()
+	s.line = slices.DeleteFunc(s.line, func(other *ticket) bool { return other == t })
+	s.mu.Unlock()
+	s.wake()
+}
+
+// tryTake takes slots if enough are free and nobody who came before wants one of
+// them; else it says what tells of the next change.
+func (s *slots) tryTake(t *ticket) ([]*slot, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fits, awake := false, false
+	var free []*slot
+	fit, awake := 0, 0
 	for _, one := range s.all {
-		if device != "" && device != "any" && device != one.Device {
+		if !t.fits(one) {
 			continue
 		}
-		fits = true
-		rests := s.now().Before(one.until)
-		awake = awake || !rests
-		if !one.taken && !rests {
-			one.taken = true
-			return one, nil, nil
+		fit++
+		if s.now().Before(one.until) {
+			continue
+		}
+		awake++
+		if !one.taken && len(free) < t.n && !s.wantedBefore(t, one) {
+			free = append(free, one)
 		}
 	}
 	switch {
-	case !fits:
-		return nil, nil, fmt.Errorf("the job needs device %q and this worker has no such slot", device)
-	case !awake:
+	case fit < t.n:
+		return nil, nil, fmt.Errorf("the job needs %d slots of device %q and this worker has %d", t.n, t.device, fit)
+	case awake < t.n:
 		return nil, s.given, errResting
+	case len(free) < t.n:
+		return nil, s.given, nil
 	}
-	return nil, s.given, nil
+	for _, one := range free {
+		one.taken = true
+	}
+	return free, nil, nil
 }
 
-func (s *slots) give(one *slot) {
+// wantedBefore tells whether somebody further ahead in the line waits for the slot.
+func (s *slots) wantedBefore(t *ticket, one *slot) bool {
+	for _, other := range s.line {
+		if other == t {
+			return false
+		}
+		if other.fits(one) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *slots) give(back ...*slot) {
 	s.mu.Lock()
-	one.taken = false
+	for _, one := range back {
+		one.taken = false
+	}
 	s.mu.Unlock()
 	s.wake()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
 )
 
 func newCancelCommand(a *app) *cobra.Command {
@@ -39,6 +40,56 @@ go on from their last checkpoints. A sweep of the embedded queue is taken up by
 calling run with its file again.` + "\n" + exitHelp,
 		Example: "  orchestrator resume latest",
 	})
+}
+
+type updateOptions struct {
+	priority, concurrent int
+	time, deviceTime     string
+}
+
+func newUpdateCommand(a *app) *cobra.Command {
+	var o updateOptions
+	cmd := controlCommand(a, "updated", func(s *scheduler.Scheduler, ctx context.Context, sweep string) (scheduler.Report, error) {
+		change, err := o.settings()
+		if err != nil {
+			return scheduler.Report{}, err
+		}
+		return s.Update(ctx, sweep, change)
+	}, &cobra.Command{
+		Use:   "update [SWEEP]",
+		Short: "Change a sweep's priority, trials at a time or budget while it runs",
+		Long: `What is changed holds from now on: jobs that wait are put into their new order.
+What the trials train is part of the sweep file and never changes.` + "\n" + exitHelp,
+		Example: "  orchestrator update hymenoptera --priority 1\n  orchestrator update latest --max-concurrent-trials 2 --budget-time 2d",
+	})
+	f := cmd.Flags()
+	f.IntVar(&o.priority, "priority", 0, "from 1 (first) to 99 (last)")
+	f.IntVar(&o.concurrent, "max-concurrent-trials", 0, "trials under way at a time")
+	f.StringVar(&o.time, "budget-time", "", "time since the submission after which it is canceled, as 12h30m")
+	f.StringVar(&o.deviceTime, "budget-device-time", "", "the same for the time that all its jobs took in sum")
+	return cmd
+}
+
+// settings checks what was given.
+func (o updateOptions) settings() (plan.Settings, error) {
+	const example = "orchestrator update latest --priority 1"
+	change := plan.Settings{Priority: o.priority, MaxConcurrent: o.concurrent}
+	for flag, to := range map[string]struct {
+		text string
+		into *plan.Seconds
+	}{"--budget-time": {o.time, &change.Budget.Time}, "--budget-device-time": {o.deviceTime, &change.Budget.DeviceTime}} {
+		var ok bool
+		if *to.into, ok = plan.ParseSeconds(to.text); to.text != "" && !ok {
+			return change, usagef(flag+" 12h30m", "%q is not a time", to.text)
+		}
+	}
+	switch {
+	case change == plan.Settings{}:
+		return change, usagef(example, "say what to change")
+	case o.priority < 0 || o.priority > 99 || o.concurrent < 0:
+		return change, usagef(example, "the priority is from 1 to 99, and the trials at a time are 1 or more")
+	}
+	return change, nil
 }
 
 func newRetryCommand(a *app) *cobra.Command {

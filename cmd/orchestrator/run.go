@@ -58,6 +58,12 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	if o.slots == 0 {
 		o.slots = defaultSlots(p.plan.Trials[0].Config.Training.Threads)
 	}
+	switch r := p.plan.Resources; {
+	case r.Device == "cuda":
+		return usagef("resources.device: any, or workers on other hosts and orchestrator submit", "the sweep asks for the device cuda, and run has processors only")
+	case r.SlotsPerTrial > o.slots:
+		return usagef(fmt.Sprintf("--slots %d", r.SlotsPerTrial), "each job takes %d slots (resources.slots_per_trial), and there are %d", r.SlotsPerTrial, o.slots)
+	}
 	r, err := a.runEmbedded(ctx, store, p, o.slots)
 	if err != nil {
 		return err
@@ -98,11 +104,15 @@ func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepare
 	if _, err := s.Resume(ctx, p.plan.ID); err != nil { // run again after a cancel means go on
 		return nil, err
 	}
+	var labels []string // this machine has what the sweep asks for, as it is the only one
+	if label := p.plan.Resources.Label; label != "" {
+		labels = append(labels, label)
+	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return a.follow(ctx, s, p.plan.ID, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, reconcileEvery)) })
-		group.Go(func() error { return a.serve(ctx, s, q, store, slots, log) })
+		group.Go(func() error { return a.serve(ctx, s, q, store, workerOptions{slots: slots, labels: labels}, log) })
 		return group.Wait()
 	})
 }

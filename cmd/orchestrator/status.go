@@ -96,7 +96,7 @@ func runStatus(ctx context.Context, a *app, sweep string, watch bool) error {
 
 func printStatus(a *app, r *plan.Results) error {
 	done, total := countJobs(r)
-	fmt.Fprintf(a.out, "%s: %s, %d of %d jobs over\n", r.Sweep, r.State, done, total)
+	fmt.Fprintf(a.out, "%s: %s, %d of %d jobs over%s\n", r.Sweep, r.State, done, total, leftText(r))
 	t := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "TRIAL\tFOLD\tSTATE\tATTEMPTS\tEPOCH\tDETAIL\n")
 	eachFold(r, func(trial plan.TrialResult, f plan.FoldResult) {

@@ -9,6 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
 )
 
@@ -110,6 +111,7 @@ func countJobs(r *plan.Results) (done, total int) {
 type bars struct {
 	progress *mpb.Progress
 	total    *mpb.Bar
+	left     atomic.Value // text: how long the sweep takes yet
 	jobs     map[string]*jobBar
 }
 
@@ -128,10 +130,12 @@ func newBars(w io.Writer) *bars {
 func (b *bars) update(r *plan.Results) {
 	done, total := countJobs(r)
 	if b.total == nil {
+		b.left.Store("")
 		b.total = b.progress.New(int64(total), mpb.BarStyle(), mpb.BarPriority(-1),
 			mpb.PrependDecorators(decor.Name(r.Sweep+" ", decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.CountersNoUnit("%d / %d jobs")))
+			mpb.AppendDecorators(decor.CountersNoUnit("%d / %d jobs"), decor.Any(func(decor.Statistics) string { return b.left.Load().(string) })))
 	}
+	b.left.Store(leftText(r))
 	eachFold(r, func(t plan.TrialResult, f plan.FoldResult) {
 		if f.State == plan.Running && f.Progress != nil && f.Progress.Steps > 0 {
 			b.job(t, f)
@@ -140,7 +144,19 @@ func (b *bars) update(r *plan.Results) {
 			delete(b.jobs, f.Job)
 		}
 	})
+	b.total.SetTotal(int64(total), false) // a search adds trials
+	if !scheduler.Over(r.State) {
+		done = min(done, total-1) // a bar that is full stays so
+	}
 	b.total.SetCurrent(int64(done))
+}
+
+// leftText is how long a sweep takes yet, if that is known.
+func leftText(r *plan.Results) string {
+	if r.ETA <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("  about %v left", (time.Duration(r.ETA) * time.Second).Round(time.Second))
 }
 
 func (b *bars) job(t plan.TrialResult, f plan.FoldResult) {

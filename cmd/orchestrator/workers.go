@@ -16,6 +16,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
 	"orchestrator/worker"
 )
@@ -41,6 +42,7 @@ var (
 
 type workerOptions struct {
 	slots     int
+	labels    []string
 	reconcile time.Duration
 }
 
@@ -60,6 +62,7 @@ Every worker also reconciles: it enqueues again what a lost Redis has forgotten.
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a, o) },
 	}
 	cmd.Flags().IntVar(&o.slots, "slots", 1, "jobs at a time; each takes training.threads processors")
+	cmd.Flags().StringSliceVar(&o.labels, "label", nil, "a label that jobs may ask for with resources.label (repeatable)")
 	cmd.Flags().DurationVar(&o.reconcile, "reconcile-every", time.Minute, "how often to look for jobs that no queue knows of")
 	return cmd
 }
@@ -67,6 +70,11 @@ Every worker also reconciles: it enqueues again what a lost Redis has forgotten.
 func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	if o.slots < 1 {
 		return usagef("--slots 1", "a worker needs at least one slot, not %d", o.slots)
+	}
+	for _, label := range o.labels {
+		if !plan.IsLabel(label) {
+			return usagef("--label a100", "%q is not a label: up to 32 small letters, digits and underscores", label)
+		}
 	}
 	log, err := a.config.logger(os.Stderr)
 	if err != nil {
@@ -91,7 +99,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	s.Log = log
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, o.reconcile)) })
-	group.Go(func() error { return a.serve(ctx, s, q, store, o.slots, log) })
+	group.Go(func() error { return a.serve(ctx, s, q, store, o, log) })
 	return group.Wait()
 }
 
@@ -104,16 +112,16 @@ func untilDone(err error) error {
 }
 
 // serve runs a daemon's slots until ctx ends, and then drains them.
-func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue, store artifacts.Store, slots int, log *slog.Logger) error {
+func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue, store artifacts.Store, o workerOptions, log *slog.Logger) error {
 	command, err := a.trainerCommand()
 	if err != nil {
 		return err
 	}
 	daemon := worker.New(worker.Options{
-		Store: store, Slots: cpuSlots(slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
+		Store: store, Slots: cpuSlots(o.slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
 	})
 	err = q.Serve(ctx, queue.ServeOptions{
-		Devices: []string{"cpu", "any"}, Concurrency: slots, Log: log,
+		Devices: []string{"cpu", "any"}, Labels: o.labels, Concurrency: o.slots, Log: log,
 		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
 		Handler: func(ctx context.Context, t queue.Task) queue.Result {
 			end, err := daemon.Do(ctx, t.Sweep, t.Job)

@@ -272,6 +272,37 @@ func (b *Bytes) decodeNode(d *decoder, n *yaml.Node, field string) {
 	*b = Bytes(x)
 }
 
+// secondsPattern is a time as 2d, 12h30m or 90m.
+var secondsPattern = regexp.MustCompile(`^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
+
+// ParseSeconds reads a time as 2d, 12h30m or 90m.
+func ParseSeconds(text string) (Seconds, bool) {
+	m := secondsPattern.FindStringSubmatch(text)
+	if m == nil || text == "" {
+		return 0, false
+	}
+	sum := 0.0
+	for i, unit := range []float64{86400, 3600, 60, 1} {
+		if m[i+1] != "" {
+			n, err := strconv.ParseFloat(m[i+1], 64)
+			if err != nil {
+				return 0, false
+			}
+			sum += n * unit
+		}
+	}
+	return Seconds(sum), sum >= 1 && sum < 1<<40
+}
+
+func (s *Seconds) decodeNode(d *decoder, n *yaml.Node, field string) {
+	x, ok := ParseSeconds(n.Value)
+	if n.Kind != yaml.ScalarNode || !ok {
+		d.bad(n, field, "must be a time, but is "+describe(n), "write it with units, as 12h30m, 90m or 2d")
+		return
+	}
+	*s = x
+}
+
 // decodeNode reads one length or a list of one or two.
 func (s *Size) decodeNode(d *decoder, n *yaml.Node, field string) {
 	if n.Kind == yaml.ScalarNode {

@@ -19,7 +19,7 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	p := &Plan{
 		Name: s.Name, Source: s.Source, Engine: Engine, Metric: s.Metric, Data: data, Folds: folds,
 		Trials: make([]Trial, 0, len(s.Trials)), Jobs: make([]Job, 0, len(s.Trials)*len(folds)),
-		Resources: s.Resources, Checkpoints: s.Checkpoints,
+		Resources: s.Resources, Checkpoints: s.Checkpoints, Budget: s.Budget,
 	}
 	for _, o := range s.Overrides {
 		p.Overrides = append(p.Overrides, o.String())

@@ -42,6 +42,9 @@ func StopPrefix(sweep string) string { return SweepPrefix(sweep) + "stops/" }
 // PauseKey is the durable mark of a paused sweep.
 func PauseKey(sweep string) string { return SweepPrefix(sweep) + "pause.json" }
 
+// SettingsKey holds the Settings of a sweep that were changed after its submission.
+func SettingsKey(sweep string) string { return SweepPrefix(sweep) + "settings.json" }
+
 // JobPrefix is above all objects of a job.
 func JobPrefix(job string) string { return "jobs/" + job + "/" }
 

@@ -15,6 +15,8 @@ type Results struct {
 	// Baseline is absent where the plan does not say what the folds hold.
 	Baseline *Baseline     `json:"baseline,omitempty"`
 	Trials   []TrialResult `json:"trials"`
+	// ETA is an estimate of the seconds to the end, 0 where nothing runs.
+	ETA float64 `json:"eta_seconds,omitempty"`
 	// Warnings say what to mind when the figures are read.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -101,6 +103,7 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		results.State = Running
 	}
 	results.Best = best(results.Trials, p.Metric)
+	results.ETA = results.eta(p)
 	return results
 }
 

@@ -21,6 +21,7 @@ type Sweep struct {
 	EarlyTerminate EarlyTerminate `yaml:"early_terminate"`
 	Resources      Resources      `yaml:"resources"`
 	Checkpoints    Checkpoints    `yaml:"checkpoints"`
+	Budget         Budget         `yaml:"budget"`
 
 	// Seed is training.seed as the file sets it, before parameters: it also draws
 	// random proposals and the weights of builtin networks.
@@ -218,6 +219,8 @@ type Resources struct {
 	SlotsPerTrial int    `yaml:"slots_per_trial" json:"slots_per_trial"`
 	Priority      int    `yaml:"priority" json:"priority"`
 	MaxRestarts   int    `yaml:"max_restarts" json:"max_restarts"`
+	// Label is one that a worker must have; "": any worker will do.
+	Label string `yaml:"label,omitempty" json:"label,omitempty"`
 	// Memory is what a job may be predicted to take; 0: any.
 	Memory Bytes `yaml:"memory,omitempty" json:"memory,omitempty"`
 }
@@ -269,6 +272,7 @@ type Job struct {
 	Trial int    `json:"trial"`
 	Fold  int    `json:"fold"`
 	Until int    `json:"until,omitempty"` // epochs; 0: to the end
+	Rank  int    `json:"-"`               // in the queue, within the sweep: smaller first
 }
 
 // Data is what the plan knows of the data set.
@@ -293,8 +297,25 @@ type Plan struct {
 	Jobs        []Job       `json:"jobs"` // trial-major, each to its end
 	Resources   Resources   `json:"resources"`
 	Checkpoints Checkpoints `json:"checkpoints"`
+	Budget      Budget      `json:"budget,omitzero"`
 	Search      *Search     `json:"search,omitempty"` // where not all jobs are for all to do at once
 }
+
+// Settings are what can be changed of a sweep while it runs; zero: as in its plan.
+type Settings struct {
+	Priority      int    `json:"priority,omitempty"`
+	MaxConcurrent int    `json:"max_concurrent_trials,omitempty"`
+	Budget        Budget `json:"budget,omitzero"`
+}
+
+// Budget bounds what a sweep may spend; 0: any.
+type Budget struct {
+	Time       Seconds `yaml:"time" json:"time,omitempty"`               // since the submission
+	DeviceTime Seconds `yaml:"device_time" json:"device_time,omitempty"` // that all its jobs took, in sum
+}
+
+// Seconds are a time; in the file with units, as 90m, 12h30m or 2d.
+type Seconds int64
 
 // Spec is all that a worker needs to run a job. Everything in it but Sweep,
 // Resources and Checkpoints is covered by the job's ID.

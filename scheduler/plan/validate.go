@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -26,6 +27,15 @@ var (
 	laterPolicies   = []string{"one_cycle"}
 	cacheFeatures   = []string{"auto", "off"}
 )
+
+// maxSlots is the most slots that a job may take.
+const maxSlots = 16
+
+// labelPattern is what a worker's label looks like: it is part of a queue's name.
+var labelPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+
+// IsLabel tells whether a text can be a worker's label.
+func IsLabel(text string) bool { return labelPattern.MatchString(text) }
 
 // policyKeys are the keys that each policy needs and may have.
 var policyKeys = map[string]struct{ needs, may []string }{
@@ -99,8 +109,11 @@ func (c *checker) sweep(doc *document) {
 		c.bad("metric.goal", fmt.Sprintf("to %s %s would pick the worst trial", doc.Metric.Goal, doc.Metric.Name), "write goal: "+goalOf(doc.Metric.Name))
 	}
 	c.word("resources.device", doc.Resources.Device, devices, laterDevices)
-	if doc.Resources.SlotsPerTrial != 1 {
-		c.bad("resources.slots_per_trial", fmt.Sprintf("is %d, but this version trains a job on one slot", doc.Resources.SlotsPerTrial), "write 1 or remove it")
+	if n := doc.Resources.SlotsPerTrial; n < 1 || n > maxSlots || n&(n-1) != 0 {
+		c.bad("resources.slots_per_trial", fmt.Sprintf("is %d, but must be 1, 2, 4, 8 or 16", n), "a job takes so many slots of one worker")
+	}
+	if c.set("resources.label") && !IsLabel(doc.Resources.Label) {
+		c.bad("resources.label", fmt.Sprintf("%q is not a label", doc.Resources.Label), "up to 32 small letters, digits and underscores, as workers have with --label")
 	}
 	c.count("resources.priority", doc.Resources.Priority, 1, 99)
 	c.count("resources.max_restarts", doc.Resources.MaxRestarts, 0, 100)

@@ -34,7 +34,11 @@ func (q *Queue) Enqueue(ctx context.Context, sweep string, r plan.Resources, job
 	if err != nil {
 		return err
 	}
-	if err := q.publish(ctx, queue); err != nil {
+	// asynq tells of a queue once per process, which a flush of Redis undoes.
+	if err := q.redis.SAdd(ctx, queuesKey, queue).Err(); err != nil {
+		return q.options.explain(err)
+	}
+	if err := q.Prioritize(ctx, sweep, r.Priority); err != nil {
 		return err
 	}
 	// A small sweep starts in exactly the order of its table; for a big one the
@@ -46,7 +50,7 @@ func (q *Queue) Enqueue(ctx context.Context, sweep string, r plan.Resources, job
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			t := Task{Sweep: sweep, Job: job.ID, Trial: job.Trial, Fold: job.Fold}
+			t := Task{Sweep: sweep, Job: job.ID, Trial: job.Trial, Fold: job.Fold, Rank: job.Rank}
 			if err := q.enqueue(ctx, queue, t); err != nil {
 				return fmt.Errorf("enqueue job %s: %w", job.ID, q.options.explain(err))
 			}
@@ -70,21 +74,6 @@ func (q *Queue) enqueue(ctx context.Context, queue string, t Task) error {
 		}
 	}
 	return fmt.Errorf("others keep removing and enqueuing it")
-}
-
-// publish tells asynqmon of the queue. asynq does so once per process, which a
-// flush of Redis undoes.
-func (q *Queue) publish(ctx context.Context, queue string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if time.Since(q.published[queue]) < time.Second {
-		return nil
-	}
-	if err := q.redis.SAdd(ctx, queuesKey, queue).Err(); err != nil {
-		return q.options.explain(err)
-	}
-	q.published[queue] = time.Now()
-	return nil
 }
 
 // Withdraw removes the jobs from the queues, whatever is known of them there,

@@ -37,7 +37,12 @@ func (s *server) keep(ctx context.Context) {
 // beat soon.
 func (s *server) beat(ctx context.Context) {
 	s.mu.Lock()
-	jobs := slices.Collect(maps.Keys(s.running))
+	var jobs []string
+	for job, r := range s.running {
+		if r.claimed {
+			jobs = append(jobs, job)
+		}
+	}
 	s.mu.Unlock()
 	if len(jobs) == 0 {
 		return
@@ -64,7 +69,11 @@ const suspicion = 3 * beatInterval
 // twice, and whichever outcome is recorded first stands.
 func (q *Queue) rescue(ctx context.Context, suspects map[string]time.Time) ([]string, error) {
 	active := map[string]string{} // job to queue
-	for _, queue := range everyQueue {
+	queues, err := q.queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, queue := range queues {
 		jobs, err := q.redis.LRange(ctx, activeKey(queue), 0, -1).Result()
 		if err != nil {
 			return nil, q.options.explain(err)

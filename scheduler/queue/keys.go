@@ -26,6 +26,30 @@ const queuesKey = "asynq:queues" // set of the names of all queues
 func claimKey(job string) string    { return "orchestrator:claim:" + job }    // the server that runs the job
 func progressKey(job string) string { return "orchestrator:progress:" + job } // JSON
 
+const priorityKey = "orchestrator:priorities" // hash: sweep to priority
+
+// reorder puts the tasks that wait into an order; those that it does not name, which
+// came meanwhile, stay behind the others.
+//
+// KEYS: the list of those that wait. ARGV: jobs, the first to run first.
+var reorder = redis.NewScript(`
+local waiting, rest = {}, {}
+for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+	waiting[id] = true
+	rest[#rest + 1] = id
+end
+local named = {}
+for _, id in ipairs(ARGV) do named[id] = true end
+redis.call("DEL", KEYS[1])
+for _, id in ipairs(rest) do
+	if not named[id] then redis.call("RPUSH", KEYS[1], id) end
+end
+for i = #ARGV, 1, -1 do
+	if waiting[ARGV[i]] then redis.call("RPUSH", KEYS[1], ARGV[i]) end
+end
+return 1
+`)
+
 // withdraw removes a task from a queue unless a worker has it.
 //
 // KEYS: the task; then queueKeys. ARGV: the job. Returns 1 where it removed

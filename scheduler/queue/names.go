@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,17 +9,12 @@ import (
 	"orchestrator/scheduler/plan"
 )
 
-// Devices are what a job may ask for, in the order that workers prefer within a
-// level of priority: what fewer workers can run comes first.
+// Devices are what a job may ask for, those that fewer workers have first.
 var Devices = []string{"cuda", "cpu", "any"}
 
-// normalPriority is plan's default. As in Determined, smaller is more urgent.
-const normalPriority = 42
-
-// levels are the suffixes of queue names, the most urgent first.
-var levels = []string{"-high", "", "-low"}
-
-// name is the queue of jobs with these resources.
+// name is the queue of jobs with these resources: the device, then the label that a
+// worker must have, then how many slots at once, as in "cuda@a100-x2". Urgency is not
+// part of it: that is the order within a queue, see Arrange.
 func name(r plan.Resources) (string, error) {
 	device := r.Device
 	if device == "" {
@@ -27,31 +23,53 @@ func name(r plan.Resources) (string, error) {
 	if !slices.Contains(Devices, device) {
 		return "", fmt.Errorf("no queue for device %q: it is one of %s", r.Device, strings.Join(Devices, ", "))
 	}
-	return device + level(r.Priority), nil
-}
-
-func level(priority int) string {
-	switch {
-	case priority == 0 || priority == normalPriority:
-		return levels[1]
-	case priority < normalPriority:
-		return levels[0]
+	if r.Label != "" {
+		device += "@" + r.Label
 	}
-	return levels[2]
+	if r.SlotsPerTrial > 1 {
+		device += fmt.Sprintf("-x%d", r.SlotsPerTrial)
+	}
+	return device, nil
 }
 
-// names are the queues of the devices, the first to be served first.
-func names(devices []string) []string {
-	var all []string
-	for _, l := range levels {
-		for _, d := range Devices {
-			if slices.Contains(devices, d) {
-				all = append(all, d+l)
+// names are the queues of workers with these devices, labels and slots, with the
+// odds of each to be asked first. A queue that is asked in vain costs a round trip:
+// the most usual one comes first nearly always, and the others often enough not to
+// wait for it for ever.
+func names(devices, labels []string, slots int) map[string]int {
+	odds := map[string]int{"any": 30, "cuda": 5, "cpu": 3}
+	all := map[string]int{}
+	for _, device := range devices {
+		if !slices.Contains(Devices, device) {
+			continue
+		}
+		for _, label := range append([]string{""}, labels...) {
+			for size := 1; size <= slots; size *= 2 {
+				queue, _ := name(plan.Resources{Device: device, Label: label, SlotsPerTrial: size}) // a known device
+				all[queue] = 1
+				if label == "" && size == 1 {
+					all[queue] = odds[device]
+				}
 			}
 		}
 	}
 	return all
 }
 
-// everyQueue is where a job may be.
-var everyQueue = names(Devices)
+// deviceOf is the device that a queue is for.
+func deviceOf(queue string) string {
+	device, _, _ := strings.Cut(queue, "@")
+	device, _, _ = strings.Cut(device, "-x")
+	return device
+}
+
+// queues lists the queues that there are: a job may be in any of them.
+func (q *Queue) queues(ctx context.Context) ([]string, error) {
+	all, err := q.redis.SMembers(ctx, queuesKey).Result()
+	if err != nil {
+		return nil, q.options.explain(err)
+	}
+	all = slices.DeleteFunc(all, func(queue string) bool { return !slices.Contains(Devices, deviceOf(queue)) })
+	slices.Sort(all)
+	return all, nil
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,9 +20,6 @@ type Queue struct {
 	options Options
 	redis   redis.UniversalClient
 	client  *asynq.Client
-
-	mu        sync.Mutex
-	published map[string]time.Time // by queue: when asynqmon was last told of it
 }
 
 // Open connects to Redis and checks that it is usable: reachable, willing to
@@ -34,7 +30,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{options: o, redis: client, client: asynq.NewClientFromRedisClient(client), published: map[string]time.Time{}}
+	q := &Queue{options: o, redis: client, client: asynq.NewClientFromRedisClient(client)}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := q.check(ctx); err != nil {

@@ -11,14 +11,16 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// Handler runs one job to its end. Its context carries values but is never
-// cancelled by the queue: neither an outage of Redis nor the end of Serve's
-// context takes a training run along. To stop it is OnDrain's part.
+// Handler runs one job to its end. Neither an outage of Redis nor the end of Serve's
+// context cancels its context and takes a training run along: to stop it is
+// OnDrain's part. Its context ends only where another worker turns out to run the
+// same job still; the handler should then end as if the worker stopped.
 type Handler func(ctx context.Context, t Task) Result
 
 // ServeOptions configure a server: the slots of one kind of device.
 type ServeOptions struct {
 	Devices     []string // the demands that the slots meet, of Devices
+	Labels      []string // that jobs may ask for besides
 	Concurrency int      // slots; at least 1
 	Handler     Handler
 	// OnDrain is called once, when Serve's context ends: it tells the running
@@ -49,7 +51,7 @@ const (
 // after that, and an error only where it could not start. Outages of Redis
 // while it runs are sat out.
 func (q *Queue) Serve(ctx context.Context, o ServeOptions) error {
-	if len(names(o.Devices)) == 0 || o.Concurrency < 1 || o.Handler == nil {
+	if len(names(o.Devices, nil, 1)) == 0 || o.Concurrency < 1 || o.Handler == nil {
 		return errors.New("serve the queue: devices, slots and a handler are required")
 	}
 	if err := q.redis.Ping(ctx).Err(); err != nil {
@@ -76,17 +78,11 @@ func (q *Queue) Serve(ctx context.Context, o ServeOptions) error {
 	return nil
 }
 
-// config is what asynq needs. Queues are strict: what is urgent comes first.
+// config is what asynq needs.
 func (s *server) config() asynq.Config {
-	order := names(s.options.Devices)
-	queues := make(map[string]int, len(order))
-	for i, queue := range order {
-		queues[queue] = len(order) - i
-	}
 	return asynq.Config{
 		Concurrency:              s.options.Concurrency,
-		Queues:                   queues,
-		StrictPriority:           true,
+		Queues:                   names(s.options.Devices, s.options.Labels, s.options.Concurrency),
 		TaskCheckInterval:        pickup,
 		DelayedTaskCheckInterval: forward,
 		ShutdownTimeout:          handBack,

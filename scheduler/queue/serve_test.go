@@ -128,29 +128,84 @@ func TestDrainTimeout(t *testing.T) {
 	<-ended
 }
 
-func TestUrgentFirst(t *testing.T) {
+// Urgent sweeps come first; those that are equally urgent take turns, and whoever
+// runs more jobs already has to wait.
+func TestArrange(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q := queuetest.Open(t, o)
+		ctx := context.Background()
+		add := func(sweep string, priority, from, to int) {
+			var jobs []plan.Job
+			for i := from; i < to; i++ {
+				jobs = append(jobs, plan.Job{ID: fmt.Sprint(sweep, i), Trial: i})
+			}
+			if err := q.Enqueue(ctx, sweep, plan.Resources{Device: "any", Priority: priority}, jobs...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add("a", 0, 0, 1)
+		begun, end := make(chan string), make(chan struct{})
+		serve(t, q, queue.ServeOptions{Concurrency: 1, Handler: func(_ context.Context, task queue.Task) queue.Result {
+			begun <- task.Job
+			<-end
+			return queue.Result{End: queue.Done}
+		}})
+		first := <-begun
+		add("a", 0, 1, 4)
+		add("b", 0, 0, 3)
+		add("late", 90, 0, 1)
+		add("soon", 1, 0, 2)
+		arrange := func() {
+			if err := q.Arrange(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		arrange()
+		arrange() // again changes nothing
+		order := []string{first}
+		close(end)
+		for range 9 {
+			order = append(order, <-begun)
+		}
+		if got, want := strings.Join(order, " "), "a0 soon0 soon1 b0 a1 b1 a2 b2 a3 late0"; got != want {
+			t.Errorf("order %s, want %s", got, want)
+		}
+		add("a", 0, 10, 12)
+		add("b", 0, 10, 11)
+		if err := q.Prioritize(ctx, "b", 7); err != nil {
+			t.Fatal(err)
+		}
+		arrange()
+		if err := q.Forget(ctx, "b"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			<-begun
+		}
+	})
+}
+
+// A job that needs a label, or several slots, waits for a worker that has them.
+func TestLabelsAndSizes(t *testing.T) {
 	t.Parallel()
 	q := queuetest.Open(t, embedded(t))
 	ctx := context.Background()
-	for i, r := range []plan.Resources{
-		{Device: "any", Priority: 90}, {Device: "any"}, {Device: "cuda", Priority: 42},
-		{Device: "any", Priority: 1}, {Device: "cuda", Priority: 1}, {Device: "cpu", Priority: 1},
+	for id, r := range map[string]plan.Resources{
+		"plain": {Device: "any"}, "labelled": {Device: "cuda", Label: "a100"}, "other": {Label: "b200"},
+		"double": {Device: "any", SlotsPerTrial: 2}, "huge": {SlotsPerTrial: 8}, "cpu": {Device: "cpu"},
 	} {
-		if err := q.Enqueue(ctx, "s", r, plan.Job{ID: fmt.Sprint(r.Device, r.Priority), Trial: i}); err != nil {
+		if err := q.Enqueue(ctx, "s", r, plan.Job{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var order []string
-	serve(t, q, queue.ServeOptions{Devices: []string{"any", "cuda"}, Handler: func(_ context.Context, task queue.Task) queue.Result {
-		order = append(order, task.Job) // one slot: one at a time
-		return queue.Result{End: queue.Done}
-	}})
-	eventually(t, 10*time.Second, q, "any90", plan.Completed)
-	if got, want := strings.Join(order, " "), "cuda1 any1 cuda42 any0 any90"; got != want {
-		t.Errorf("order %s, want %s", got, want)
+	serve(t, q, queue.ServeOptions{Devices: []string{"any", "cuda"}, Labels: []string{"a100"}, Concurrency: 3, Handler: done})
+	for _, id := range []string{"plain", "labelled", "double"} {
+		eventually(t, 10*time.Second, q, id, plan.Completed)
 	}
-	if got := state(t, q, "cpu1"); got != plan.Pending {
-		t.Errorf("a worker without that device took the job: %q", got)
+	for _, id := range []string{"other", "huge", "cpu"} {
+		if got := state(t, q, id); got != plan.Pending {
+			t.Errorf("%s is %q on a worker that has not what it needs", id, got)
+		}
 	}
 }
 
@@ -211,21 +266,27 @@ func TestRedisRestartsDuringAJob(t *testing.T) {
 }
 
 // Everything in Redis is lost while jobs run. They are enqueued again; the
-// worker that runs one joins it, and another worker keeps its hands off it.
+// worker that runs one joins it, and another worker that begins it too finds so and
+// stops.
 func TestFlushDuringAJob(t *testing.T) {
 	servers(t, func(t *testing.T, o queue.Options) {
 		q, c := queuetest.Open(t, o), raw(t, o)
 		running, end := make(chan struct{}), make(chan struct{})
 		var calls atomic.Int32
 		var outcomes sync.Map
-		handler := func(_ context.Context, task queue.Task) queue.Result {
+		handler := func(ctx context.Context, task queue.Task) queue.Result {
 			if _, exists := outcomes.Load(task.Job); exists {
 				return queue.Result{End: queue.Done}
 			}
 			if calls.Add(1) == 1 {
 				close(running)
 			}
-			<-end
+			select {
+			case <-end:
+			case <-ctx.Done():
+				calls.Add(-1)
+				return queue.Result{End: queue.Interrupted}
+			}
 			outcomes.Store(task.Job, true)
 			return queue.Result{End: queue.Done}
 		}

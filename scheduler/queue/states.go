@@ -20,7 +20,11 @@ type place struct {
 // that share it ask for different resources.
 func (q *Queue) locate(ctx context.Context) (map[string][]place, error) {
 	where := map[string][]place{}
-	for _, queue := range everyQueue {
+	queues, err := q.queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, queue := range queues {
 		var lists []*redis.StringSliceCmd
 		// One transaction per queue: no job is missed while it moves.
 		_, err := q.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {

@@ -16,6 +16,7 @@ type Task struct {
 	Job   string `json:"job"`
 	Trial int    `json:"trial"`
 	Fold  int    `json:"fold"`
+	Rank  int    `json:"rank,omitempty"` // within the sweep: smaller first
 }
 
 // payload is one line of JSON: asynqmon shows text with line breaks in it as

@@ -54,7 +54,7 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 func devicesOf(queues []string) []string {
 	var devices []string
 	for _, d := range Devices {
-		if slices.Contains(queues, d) {
+		if slices.ContainsFunc(queues, func(queue string) bool { return deviceOf(queue) == d }) {
 			devices = append(devices, d)
 		}
 	}
