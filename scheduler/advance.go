@@ -29,16 +29,16 @@ type advice struct {
 
 // advance decides what comes next. It is pure, and depends on what trials came to
 // and not on when.
-func (s *sight) advance() advice {
+func (v *sight) advance() advice {
 	switch {
-	case s.plan.Search == nil:
-		return advice{wanted: s.open(jobsOnce(s.plan.Jobs))}
-	case s.plan.Search.Adaptive():
-		return s.search()
+	case v.plan.Search == nil:
+		return advice{wanted: v.open(jobsOnce(v.plan.Jobs))}
+	case v.plan.Search.Adaptive():
+		return v.search()
 	}
 	var a advice
-	for trials, n := s.trials(), 0; len(trials) > 0 && n < s.plan.Search.Concurrent; trials = trials[1:] {
-		if open := s.open(trials[0]); len(open) > 0 {
+	for trials, n := v.trials(), 0; len(trials) > 0 && n < v.plan.Search.Concurrent; trials = trials[1:] {
+		if open := v.open(trials[0]); len(open) > 0 {
 			a.wanted = append(a.wanted, open...)
 			n++
 		}
@@ -48,17 +48,17 @@ func (s *sight) advance() advice {
 }
 
 // trials are the jobs of the plan by trial.
-func (s *sight) trials() [][]plan.Job {
-	all := make([][]plan.Job, len(s.plan.Trials))
-	for _, job := range s.plan.Jobs {
+func (v *sight) trials() [][]plan.Job {
+	all := make([][]plan.Job, len(v.plan.Trials))
+	for _, job := range v.plan.Jobs {
 		all[job.Trial] = append(all[job.Trial], job)
 	}
 	return all
 }
 
 // open are those of the jobs that are neither done nor given up.
-func (s *sight) open(jobs []plan.Job) []plan.Job {
-	return slices.DeleteFunc(slices.Clone(jobs), func(job plan.Job) bool { return s.stands[job.ID] != "" })
+func (v *sight) open(jobs []plan.Job) []plan.Job {
+	return slices.DeleteFunc(slices.Clone(jobs), func(job plan.Job) bool { return v.stands[job.ID] != "" })
 }
 
 func jobsOnce(jobs []plan.Job) []plan.Job {
@@ -74,19 +74,19 @@ func jobsOnce(jobs []plan.Job) []plan.Job {
 }
 
 // search advances a sweep whose trials depend on each other.
-func (s *sight) search() advice {
-	rules, trials := s.plan.Rules(), s.trials()
+func (v *sight) search() advice {
+	rules, trials := v.plan.Rules(), v.trials()
 	records := make([]prune.Record, len(trials))
 	for n, jobs := range trials {
-		records[n] = s.record(n, jobs)
+		records[n] = v.record(n, jobs)
 	}
 	cohort := rules.Cohort(records)
-	ordered, window := s.plan.Search.Ordered(), s.plan.Search.Concurrent
+	ordered, window := v.plan.Search.Ordered(), v.plan.Search.Concurrent
 	var a advice
 	over, active := 0, 0 // over: all trials before are
 	var promising, others []plan.Job
 	for n, jobs := range trials {
-		if s.settled(n, records[n]) {
+		if v.settled(n, records[n]) {
 			if over == n {
 				over++
 			}
@@ -104,7 +104,7 @@ func (s *sight) search() advice {
 			continue
 		}
 		active++
-		steps := s.jobs(jobs, verdict.Wanted)
+		steps := v.jobs(jobs, verdict.Wanted)
 		if leads(records[n], records[:max(0, n-window+1)]) {
 			promising = append(promising, steps...)
 		} else {
@@ -115,8 +115,8 @@ func (s *sight) search() advice {
 		others[i].Rank = 1
 	}
 	a.wanted = jobsOnce(append(promising, others...))
-	if n := len(trials); s.plan.Search.Growing(n) && n < over+window {
-		a.propose, a.before = true, s.experience(records, n-window)
+	if n := len(trials); v.plan.Search.Growing(n) && n < over+window {
+		a.propose, a.before = true, v.experience(records, n-window)
 	}
 	return a
 }
@@ -147,20 +147,20 @@ func leads(own prune.Record, before []prune.Record) bool {
 }
 
 // settled tells whether nothing more will come of a trial.
-func (s *sight) settled(n int, r prune.Record) bool {
-	if _, stopped := s.stops[n]; stopped || r.Out {
+func (v *sight) settled(n int, r prune.Record) bool {
+	if _, stopped := v.stops[n]; stopped || r.Out {
 		return true
 	}
 	return !slices.ContainsFunc(r.Final, math.IsNaN)
 }
 
 // jobs are the jobs of a trial's steps.
-func (s *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
+func (v *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
 	var jobs []plan.Job
 	for _, step := range steps {
 		job := finals[step.Fold]
 		if step.Until > 0 {
-			ladder := s.ladder(job)
+			ladder := v.ladder(job)
 			job = ladder[slices.IndexFunc(ladder, func(j plan.Job) bool { return j.Until == step.Until })]
 		}
 		jobs = append(jobs, job)
@@ -169,58 +169,58 @@ func (s *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
 }
 
 // record is what is known of a trial.
-func (s *sight) record(n int, jobs []plan.Job) prune.Record {
-	config := s.plan.Trials[n].Config
+func (v *sight) record(n int, jobs []plan.Job) prune.Record {
+	config := v.plan.Trials[n].Config
 	r := prune.NewRecord(config.Training.Epochs, len(jobs))
 	for f, job := range jobs {
-		if o := s.outcomes[job.ID]; o != nil {
-			r.Curves[f], r.Final[f] = s.curve(o), s.score(o.Metrics)
+		if o := v.outcomes[job.ID]; o != nil {
+			r.Curves[f], r.Final[f] = v.curve(o), v.score(o.Metrics)
 			if math.IsNaN(r.Final[f]) {
 				r.Final[f] = math.Inf(-1)
 			}
 			continue
 		}
-		r.Out = r.Out || s.stands[job.ID] == plan.Failed
-		for _, rung := range s.ladder(job) {
-			if o := s.outcomes[rung.ID]; o != nil {
-				r.Curves[f] = s.curve(o)
+		r.Out = r.Out || v.stands[job.ID] == plan.Failed
+		for _, rung := range v.ladder(job) {
+			if o := v.outcomes[rung.ID]; o != nil {
+				r.Curves[f] = v.curve(o)
 			}
-			r.Out = r.Out || s.stands[rung.ID] == plan.Failed
+			r.Out = r.Out || v.stands[rung.ID] == plan.Failed
 		}
 	}
 	return r
 }
 
 // score is a metric so that greater is better.
-func (s *sight) score(m plan.Metrics) float64 {
-	x, there := m[s.plan.Metric.Name]
+func (v *sight) score(m plan.Metrics) float64 {
+	x, there := m[v.plan.Metric.Name]
 	if !there {
 		return math.NaN()
 	}
-	if s.plan.Metric.Goal == "minimize" {
+	if v.plan.Metric.Goal == "minimize" {
 		return -x
 	}
 	return x
 }
 
-func (s *sight) curve(o *plan.Outcome) []float64 {
+func (v *sight) curve(o *plan.Outcome) []float64 {
 	curve := make([]float64, len(o.History))
 	for i, line := range o.History {
-		curve[i] = s.score(line.Metrics)
+		curve[i] = v.score(line.Metrics)
 	}
 	return curve
 }
 
 // experience is what a search knows: what the trials up to number last came to,
 // and that those after it are under way.
-func (s *sight) experience(records []prune.Record, last int) []search.Outcome {
+func (v *sight) experience(records []prune.Record, last int) []search.Outcome {
 	all := make([]search.Outcome, len(records))
 	for n, r := range records {
-		all[n] = search.Outcome{Trial: n, Point: s.plan.Trials[n].Point, State: search.Running}
+		all[n] = search.Outcome{Trial: n, Point: v.plan.Trials[n].Point, State: search.Running}
 		if n > last {
 			continue
 		}
-		stop, stopped := s.stops[n]
+		stop, stopped := v.stops[n]
 		switch {
 		case r.Out:
 			all[n].State = search.Failed

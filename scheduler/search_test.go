@@ -64,7 +64,7 @@ func searchPlan(t testing.TB, more string) (*plan.Plan, []scheduler.Upload) {
 // fold alone, with its best at a learning rate of 0.03 and a momentum of 0.9.
 func trained(spec plan.Spec) plan.Outcome {
 	c := spec.Config.Training
-	quality := math.Exp(-math.Pow(math.Log(c.LearningRate/0.03), 2)/8 - math.Pow(c.Momentum-0.9, 2))
+	quality := math.Exp(-math.Pow(math.Log(c.LearningRate/0.03), 2)/8 - (c.Momentum-0.9)*(c.Momentum-0.9))
 	h := fnv.New32()
 	fmt.Fprint(h, c.LearningRate, c.Momentum, c.BatchSize, spec.Fold)
 	noise := float64(h.Sum32()%1000)/1000 - 0.5

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -119,7 +120,7 @@ func (q *Queue) tasks(ctx context.Context, queue string, jobs []string) (map[str
 			}
 			return nil
 		})
-		if err != nil && err != redis.Nil { // one that has just ended has no message
+		if err != nil && !errors.Is(err, redis.Nil) { // one that has just ended has no message
 			return nil, err
 		}
 		for i, job := range chunk {
