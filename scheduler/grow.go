@@ -137,30 +137,35 @@ func (s *Scheduler) see(ctx context.Context, p *plan.Plan, queued map[string]pla
 		return nil, err
 	}
 	v.stands, v.outcomes = map[string]plan.State{}, map[string]*plan.Outcome{}
-	for from, to := 0, s.horizon(v, 0); from < to; from, to = to, s.horizon(v, to) {
+	// It is worth looking as far as trials can have begun: at ten thousand that wait
+	// for their turn it would be for nothing.
+	jobs, over := v.trials(), 0
+	for from := 0; ; {
+		to := horizon(p, over, from)
+		if to <= from {
+			return v, nil
+		}
 		if err := s.seeTrials(ctx, v, from, to, queued); err != nil {
 			return nil, err
 		}
+		for from = to; over < to && v.settled(over, v.record(over, jobs[over])); {
+			over++
+		}
 	}
-	return v, nil
 }
 
-// horizon is up to which trial it is worth looking: those before from have been
-// looked at, and no trial beyond the horizon can have begun. Looking at ten
-// thousand trials that wait for their turn would be for nothing.
-func (s *Scheduler) horizon(v *sight, from int) int {
-	all, window := len(v.plan.Trials), v.plan.Search.Concurrent
-	if window == 0 || !v.plan.Search.Ordered() {
+// horizon is up to which trial to look next, where the first so many are over and
+// those before from have been looked at. It goes further each time: looking a little
+// too far costs less than many small looks.
+func horizon(p *plan.Plan, over, from int) int {
+	all, window := len(p.Trials), p.Search.Concurrent
+	if window == 0 || !p.Search.Ordered() || p.Search.Learns() { // a search that learns has no trials beyond
 		return all
 	}
-	over := 0
-	for n, jobs := range v.trials()[:from] {
-		if !v.settled(n, v.record(n, jobs)) {
-			break
-		}
-		over++
+	if over+window <= from {
+		return from
 	}
-	return min(all, over+window)
+	return min(all, max(over+window, 2*from))
 }
 
 // seeTrials looks at the jobs of some trials, rungs included.

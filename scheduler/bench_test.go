@@ -1,0 +1,60 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"orchestrator/artifacts"
+	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
+)
+
+// BenchmarkNextTrial is what a search costs from the outcome of a trial to the next
+// one in the queue, on a folder, after so many trials.
+func BenchmarkNextTrial(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p, uploads := searchPlan(b, fmt.Sprintf("method: tpe\nrun_cap: %d\nmax_concurrent_trials: 1", 10_000))
+			w := newWorld(b)
+			store, err := artifacts.Dir(b.TempDir())
+			if err != nil {
+				b.Fatal(err)
+			}
+			w.store, w.queue.store = store, store
+			s := &scheduler.Scheduler{Store: store, Queue: connection{w.queue, &crasher{left: -1}}}
+			if _, err := s.Submit(ctx, p, uploads); err != nil {
+				b.Fatal(err)
+			}
+			r := rand.New(rand.NewPCG(1, 1))
+			trial := p.Trials[0]
+			for trial.Number = 1; trial.Number < n-b.N-1; trial.Number++ { // as if they had been proposed
+				trial.Point = []float64{r.Float64(), r.Float64(), float64(r.IntN(3))}
+				trial.Parameters = map[string]any{"training.learning_rate": r.Float64()}
+				trial.Config.Training.LearningRate = r.Float64()
+				w.put(plan.TrialKey(p.ID, trial.Number), trial)
+			}
+			grown, err := s.Plan(ctx, p.ID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, job := range grown.Jobs {
+				w.put(plan.OutcomeKey(job.ID), trained(grown.Spec(job)))
+			}
+			if _, err := s.Reconcile(ctx, p.ID); err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				for w.train(func(int) int { return 0 }, func(plan.Spec) bool { return false }) {
+				}
+				b.StartTimer()
+				if _, err := s.Reconcile(ctx, p.ID); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "trials/s")
+		})
+	}
+}
