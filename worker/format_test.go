@@ -36,7 +36,8 @@ func TestFormatIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := keysOf(t, s.store, "")
-	keys = append(keys, plan.PlanKey("sweep"), plan.CancelKey("sweep"), "probes/abc")
+	keys = append(keys, plan.PlanKey("sweep"), plan.CancelKey("sweep"), plan.PauseKey("sweep"), plan.SettingsKey("sweep"),
+		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), "probes/abc")
 	met := map[string]bool{}
 	for _, key := range keys {
 		found := false
