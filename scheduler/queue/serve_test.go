@@ -271,23 +271,27 @@ func TestRedisRestartsDuringAJob(t *testing.T) {
 func TestFlushDuringAJob(t *testing.T) {
 	servers(t, func(t *testing.T, o queue.Options) {
 		q, c := queuetest.Open(t, o), raw(t, o)
-		running, end := make(chan struct{}), make(chan struct{})
-		var calls atomic.Int32
+		running, end, stopped, other := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+		var begun, over sync.Once
+		var finished atomic.Int32
 		var outcomes sync.Map
 		handler := func(ctx context.Context, task queue.Task) queue.Result {
 			if _, exists := outcomes.Load(task.Job); exists {
 				return queue.Result{End: queue.Done}
 			}
-			if calls.Add(1) == 1 {
-				close(running)
+			if task.Job == "b" {
+				close(other)
+			} else {
+				begun.Do(func() { close(running) })
 			}
 			select {
 			case <-end:
 			case <-ctx.Done():
-				calls.Add(-1)
+				over.Do(func() { close(stopped) })
 				return queue.Result{End: queue.Interrupted}
 			}
 			outcomes.Store(task.Job, true)
+			finished.Add(1)
 			return queue.Result{End: queue.Done}
 		}
 		serve(t, q, queue.ServeOptions{Handler: handler})
@@ -299,12 +303,18 @@ func TestFlushDuringAJob(t *testing.T) {
 			return c.Exists(context.Background(), "orchestrator:claim:a").Val() == 1
 		})
 		enqueue(t, q, "a", "b")
-		queuetest.Eventually(t, 10*time.Second, "a free worker takes the other job", func() bool { return calls.Load() == 2 })
+		for what, happens := range map[string]chan struct{}{"a free worker takes the other job": other, "the second worker stops": stopped} {
+			select {
+			case <-happens:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("it does not happen that %s", what)
+			}
+		}
 		close(end)
 		eventually(t, 20*time.Second, q, "a", plan.Completed)
 		eventually(t, 20*time.Second, q, "b", plan.Completed)
-		if calls.Load() != 2 {
-			t.Errorf("2 jobs ran %d times", calls.Load())
+		if finished.Load() != 2 {
+			t.Errorf("2 jobs were finished %d times", finished.Load())
 		}
 	})
 }
