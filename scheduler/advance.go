@@ -9,15 +9,6 @@ import (
 	"orchestrator/scheduler/search"
 )
 
-// sight is what there is to know of a sweep when it is decided what comes next.
-type sight struct {
-	plan     *plan.Plan
-	outcomes map[string]*plan.Outcome // by job, rungs included; of a sweep that learns or prunes
-	stands   map[string]plan.State    // by job: Completed, Failed, or absent
-	stops    map[int]plan.Stop        // by trial: recorded
-	ladder   func(plan.Job) []plan.Job
-}
-
 // advice is what comes next.
 type advice struct {
 	wanted []plan.Job  // in the queue, in about this order
@@ -32,33 +23,32 @@ type advice struct {
 func (v *sight) advance() advice {
 	switch {
 	case v.plan.Search == nil:
-		return advice{wanted: v.open(jobsOnce(v.plan.Jobs))}
+		return advice{wanted: jobsOnce(v.open(0, len(v.trials)))}
 	case v.plan.Search.Adaptive():
 		return v.search()
 	}
 	var a advice
-	for trials, n := v.trials(), 0; len(trials) > 0 && n < v.plan.Search.Concurrent; trials = trials[1:] {
-		if open := v.open(trials[0]); len(open) > 0 {
+	for n, active := 0, 0; n < len(v.trials) && active < v.plan.Search.Concurrent; n++ {
+		if open := v.open(n, n+1); len(open) > 0 {
 			a.wanted = append(a.wanted, open...)
-			n++
+			active++
 		}
 	}
 	a.wanted = jobsOnce(a.wanted)
 	return a
 }
 
-// trials are the jobs of the plan by trial.
-func (v *sight) trials() [][]plan.Job {
-	all := make([][]plan.Job, len(v.plan.Trials))
-	for _, job := range v.plan.Jobs {
-		all[job.Trial] = append(all[job.Trial], job)
+// open are the jobs of some trials that are neither done nor given up.
+func (v *sight) open(from, to int) []plan.Job {
+	var open []plan.Job
+	for n := from; n < to; n++ {
+		for _, job := range v.jobsOf(n) {
+			if v.trials[n].stands[job.ID] == "" {
+				open = append(open, job)
+			}
+		}
 	}
-	return all
-}
-
-// open are those of the jobs that are neither done nor given up.
-func (v *sight) open(jobs []plan.Job) []plan.Job {
-	return slices.DeleteFunc(slices.Clone(jobs), func(job plan.Job) bool { return v.stands[job.ID] != "" })
+	return open
 }
 
 func jobsOnce(jobs []plan.Job) []plan.Job {
@@ -75,18 +65,18 @@ func jobsOnce(jobs []plan.Job) []plan.Job {
 
 // search advances a sweep whose trials depend on each other.
 func (v *sight) search() advice {
-	rules, trials := v.plan.Rules(), v.trials()
-	records := make([]prune.Record, len(trials))
-	for n, jobs := range trials {
-		records[n] = v.record(n, jobs)
+	rules := v.plan.Rules()
+	records := make([]prune.Record, len(v.trials))
+	for n, t := range v.trials {
+		records[n] = t.record
 	}
 	cohort := rules.Cohort(records)
 	ordered, window := v.plan.Search.Ordered(), v.plan.Search.Concurrent
 	var a advice
 	over, active := 0, 0 // over: all trials before are
 	var promising, others []plan.Job
-	for n, jobs := range trials {
-		if v.settled(n, records[n]) {
+	for n, t := range v.trials {
+		if t.settled() {
 			if over == n {
 				over++
 			}
@@ -104,7 +94,7 @@ func (v *sight) search() advice {
 			continue
 		}
 		active++
-		steps := v.jobs(jobs, verdict.Wanted)
+		steps := v.jobs(v.jobsOf(n), verdict.Wanted)
 		if leads(records[n], records[:max(0, n-window+1)]) {
 			promising = append(promising, steps...)
 		} else {
@@ -115,7 +105,7 @@ func (v *sight) search() advice {
 		others[i].Rank = 1
 	}
 	a.wanted = jobsOnce(append(promising, others...))
-	if n := len(trials); v.plan.Search.Growing(n) && n < over+window {
+	if n := len(v.trials); v.plan.Search.Growing(n) && n < over+window {
 		a.propose, a.before = true, v.experience(records, n-window)
 	}
 	return a
@@ -146,14 +136,6 @@ func leads(own prune.Record, before []prune.Record) bool {
 	return n > 0 && sum > 0
 }
 
-// settled tells whether nothing more will come of a trial.
-func (v *sight) settled(n int, r prune.Record) bool {
-	if _, stopped := v.stops[n]; stopped || r.Out {
-		return true
-	}
-	return !slices.ContainsFunc(r.Final, math.IsNaN)
-}
-
 // jobs are the jobs of a trial's steps.
 func (v *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
 	var jobs []plan.Job
@@ -168,49 +150,6 @@ func (v *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
 	return jobs
 }
 
-// record is what is known of a trial.
-func (v *sight) record(n int, jobs []plan.Job) prune.Record {
-	config := v.plan.Trials[n].Config
-	r := prune.NewRecord(config.Training.Epochs, len(jobs))
-	for f, job := range jobs {
-		if o := v.outcomes[job.ID]; o != nil {
-			r.Curves[f], r.Final[f] = v.curve(o), v.score(o.Metrics)
-			if math.IsNaN(r.Final[f]) {
-				r.Final[f] = math.Inf(-1)
-			}
-			continue
-		}
-		r.Out = r.Out || v.stands[job.ID] == plan.Failed
-		for _, rung := range v.ladder(job) {
-			if o := v.outcomes[rung.ID]; o != nil {
-				r.Curves[f] = v.curve(o)
-			}
-			r.Out = r.Out || v.stands[rung.ID] == plan.Failed
-		}
-	}
-	return r
-}
-
-// score is a metric so that greater is better.
-func (v *sight) score(m plan.Metrics) float64 {
-	x, there := m[v.plan.Metric.Name]
-	if !there {
-		return math.NaN()
-	}
-	if v.plan.Metric.Goal == "minimize" {
-		return -x
-	}
-	return x
-}
-
-func (v *sight) curve(o *plan.Outcome) []float64 {
-	curve := make([]float64, len(o.History))
-	for i, line := range o.History {
-		curve[i] = v.score(line.Metrics)
-	}
-	return curve
-}
-
 // experience is what a search knows: what the trials up to number last came to,
 // and that those after it are under way.
 func (v *sight) experience(records []prune.Record, last int) []search.Outcome {
@@ -220,11 +159,10 @@ func (v *sight) experience(records []prune.Record, last int) []search.Outcome {
 		if n > last {
 			continue
 		}
-		stop, stopped := v.stops[n]
-		switch {
+		switch stop := v.trials[n].stop; {
 		case r.Out:
 			all[n].State = search.Failed
-		case stopped:
+		case stop != nil:
 			all[n].State, all[n].Value = search.Pruned, -r.Reached(stop.Folds, stop.Epoch)
 			all[n].Steps = stop.Folds * stop.Epoch
 			if stop.Epoch == 0 {

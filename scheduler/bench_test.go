@@ -13,7 +13,7 @@ import (
 // BenchmarkNextTrial is what a search costs from the outcome of a trial to the next
 // one in the queue, on a folder, after so many trials.
 func BenchmarkNextTrial(b *testing.B) {
-	for _, n := range []int{100, 1000} {
+	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p, uploads := searchPlan(b, fmt.Sprintf("method: tpe\nrun_cap: %d\nmax_concurrent_trials: 1", 10_000))
 			w := newWorld(b)

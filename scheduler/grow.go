@@ -71,18 +71,14 @@ func (s *Scheduler) propose(ctx context.Context, p *plan.Plan, before []search.O
 	if err != nil {
 		return err
 	}
-	a, err := g.sweep.Proposal(len(p.Trials), before, func(key string) bool { return g.taken[key] })
+	t, err := g.next(p, before)
 	if errors.Is(err, search.ErrExhausted) {
 		return s.create(ctx, plan.ExhaustedKey(p.ID), struct {
 			Trials int `json:"trials"`
 		}{len(p.Trials)})
 	}
 	if err != nil {
-		return fmt.Errorf("propose trial %d of sweep %s: %w", len(p.Trials), p.ID, err)
-	}
-	t, err := p.Next(a)
-	if err != nil {
-		return fmt.Errorf("propose trial %d of sweep %s: %w", len(p.Trials), p.ID, err)
+		return fmt.Errorf("sweep %s: %w", p.ID, err)
 	}
 	return s.create(ctx, plan.TrialKey(p.ID, t.Number), t)
 }
@@ -123,79 +119,18 @@ func (s *Scheduler) searcher(p *plan.Plan) (*searcher, error) {
 	return g, nil
 }
 
-// see finds out what there is to know of a sweep. queued is what the queue said of
-// its jobs before.
-func (s *Scheduler) see(ctx context.Context, p *plan.Plan, queued map[string]plan.State) (*sight, error) {
-	v := &sight{plan: p, ladder: func(job plan.Job) []plan.Job { return s.ladder(p, job) }}
-	if p.Search == nil {
-		stands, err := s.look(ctx, jobIDs(p.Jobs), queued)
-		v.stands = stands
-		return v, err
+// next draws the trial that follows those of the plan; the error is
+// search.ErrExhausted where there is none.
+func (g *searcher) next(p *plan.Plan, before []search.Outcome) (plan.Trial, error) {
+	a, err := g.sweep.Proposal(len(p.Trials), before, func(key string) bool { return g.taken[key] })
+	var t plan.Trial
+	if err == nil {
+		t, err = p.Next(a)
 	}
-	var err error
-	if v.stops, err = s.stops(ctx, p); err != nil {
-		return nil, err
-	}
-	v.stands, v.outcomes = map[string]plan.State{}, map[string]*plan.Outcome{}
-	// It is worth looking as far as trials can have begun: at ten thousand that wait
-	// for their turn it would be for nothing.
-	jobs, over := v.trials(), 0
-	for from := 0; ; {
-		to := horizon(p, over, from)
-		if to <= from {
-			return v, nil
-		}
-		if err := s.seeTrials(ctx, v, from, to, queued); err != nil {
-			return nil, err
-		}
-		for from = to; over < to && v.settled(over, v.record(over, jobs[over])); {
-			over++
-		}
-	}
-}
-
-// horizon is up to which trial to look next, where the first so many are over and
-// those before from have been looked at. It goes further each time: looking a little
-// too far costs less than many small looks.
-func horizon(p *plan.Plan, over, from int) int {
-	all, window := len(p.Trials), p.Search.Concurrent
-	if window == 0 || !p.Search.Ordered() || p.Search.Learns() { // a search that learns has no trials beyond
-		return all
-	}
-	if over+window <= from {
-		return from
-	}
-	return min(all, max(over+window, 2*from))
-}
-
-// seeTrials looks at the jobs of some trials, rungs included.
-func (s *Scheduler) seeTrials(ctx context.Context, v *sight, from, to int, queued map[string]plan.State) error {
-	k := len(v.plan.Folds)
-	ids := jobIDs(s.withRungs(v.plan, v.plan.Jobs[from*k:to*k]))
-	stands, err := s.look(ctx, ids, queued)
 	if err != nil {
-		return err
+		return plan.Trial{}, fmt.Errorf("propose trial %d: %w", len(p.Trials), err)
 	}
-	var done []string
-	for job, state := range stands {
-		v.stands[job] = state
-		if state == plan.Completed && v.plan.Search.Adaptive() {
-			done = append(done, job)
-		}
-	}
-	outcomes := make([]*plan.Outcome, len(done))
-	at := make([]int, len(done))
-	for i := range at {
-		at[i] = i
-	}
-	err = each(ctx, at, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = s.Outcome(ctx, done[i])
-		return err
-	})
-	for i, job := range done {
-		v.outcomes[job] = outcomes[i]
-	}
-	return err
+	return t, nil
 }
 
 // withRungs are the jobs and those that lead to them.

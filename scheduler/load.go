@@ -32,8 +32,8 @@ func (s *Scheduler) Load(ctx context.Context, sweep string) (*plan.Results, erro
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
 	results := plan.Summarize(p, views)
-	for trial, stop := range v.stops {
-		results.Trials[trial].Stopped = &stop
+	for n, t := range v.trials {
+		results.Trials[n].Stopped = t.stop
 	}
 	results.State = overall(results.State, held)
 	if results.State == plan.Canceled {
@@ -66,28 +66,29 @@ func (v *sight) views(held plan.State, queued map[string]plan.State) map[string]
 
 // view is how a job stands, and if it has not begun what leads to it.
 func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State) plan.JobView {
-	out := plan.JobView{State: v.stands[job.ID], At: job.ID}
+	t := v.trials[job.Trial]
+	out := plan.JobView{State: t.stands[job.ID], At: job.ID}
 	if out.State != "" {
 		return out
 	}
 	running := queued[job.ID] == plan.Running
 	if v.plan.Search.Adaptive() {
 		for _, rung := range v.ladder(job) {
-			if v.stands[rung.ID] == plan.Failed || queued[rung.ID] == plan.Running {
+			if t.stands[rung.ID] == plan.Failed || queued[rung.ID] == plan.Running {
 				out.At = rung.ID
 			}
-			if v.stands[rung.ID] == plan.Failed {
+			if t.stands[rung.ID] == plan.Failed {
 				out.State = plan.Failed
 				return out
 			}
-			running = running || queued[rung.ID] == plan.Running && v.stands[rung.ID] == ""
-			if o := v.outcomes[rung.ID]; o != nil {
+			running = running || queued[rung.ID] == plan.Running && t.stands[rung.ID] == ""
+			if o := t.outcomes[rung.ID]; o != nil {
 				out.Partial = o
 			}
 		}
 	}
 	switch {
-	case v.over(job.Trial):
+	case t.stop != nil || t.record.Out:
 		out.State = plan.Pruned
 	case held == plan.Canceled:
 		out.State = held
@@ -99,16 +100,6 @@ func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State
 		out.State = plan.Pending
 	}
 	return out
-}
-
-// over tells whether a trial was stopped, or one of its folds was given up.
-func (v *sight) over(trial int) bool {
-	if _, stopped := v.stops[trial]; stopped || !v.plan.Search.Adaptive() {
-		return stopped
-	}
-	k := len(v.plan.Folds)
-	jobs := v.plan.Jobs[trial*k : (trial+1)*k]
-	return v.record(trial, jobs).Out
 }
 
 // count tells how many jobs have an outcome and how many were given up.

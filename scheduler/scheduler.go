@@ -51,7 +51,8 @@ type Scheduler struct {
 	outcomes map[string]*plan.Outcome // by job; outcomes never change
 	marks    map[string]mark          // by job
 	ladders  map[rungsOf][]plan.Job
-	stopped  map[string]plan.Stop // by key; they never change
+	stopped  map[string]plan.Stop     // by key; they never change
+	final    map[string][]*trialSight // by sweep and trial: those that will never change; nil: it may
 
 	growing   sync.Mutex           // held while a plan grows: only the newest may
 	searching sync.Mutex           // held while a trial is proposed

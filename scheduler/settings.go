@@ -93,17 +93,20 @@ func (s *Scheduler) spent(ctx context.Context, v *sight) (string, error) {
 	if b.DeviceTime == 0 {
 		return "", nil
 	}
-	sum := 0.0
-	for job, state := range v.stands {
-		if state != plan.Completed {
-			continue
-		}
-		o, err := s.Outcome(ctx, job)
-		if err != nil {
-			return "", err
-		}
-		if o.Sweep == v.plan.ID { // what others trained has cost this sweep nothing
-			sum += o.Seconds
+	sum, counted := 0.0, map[string]bool{}
+	for _, t := range v.trials {
+		for job, state := range t.stands {
+			if state != plan.Completed || counted[job] {
+				continue
+			}
+			counted[job] = true
+			o, err := s.Outcome(ctx, job)
+			if err != nil {
+				return "", err
+			}
+			if o.Sweep == v.plan.ID { // what others trained has cost this sweep nothing
+				sum += o.Seconds
+			}
 		}
 	}
 	if sum > float64(b.DeviceTime) {

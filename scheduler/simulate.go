@@ -3,7 +3,6 @@ package scheduler
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -31,10 +30,9 @@ type Spend struct {
 func Simulate(p *plan.Plan, slots int, seed uint64) (Spend, error) {
 	m := &simulation{
 		r: rand.New(rand.NewPCG(seed, 20)), slots: slots,
-		s:    &Scheduler{},
-		view: &sight{plan: p, outcomes: map[string]*plan.Outcome{}, stands: map[string]plan.State{}, stops: map[int]plan.Stop{}},
+		s: &Scheduler{}, stands: map[string]plan.State{}, outcomes: map[string]*plan.Outcome{},
 	}
-	m.view.ladder = func(job plan.Job) []plan.Job { return m.s.ladder(m.view.plan, job) }
+	m.view = m.s.sight(p)
 	for range p.Folds {
 		m.folds = append(m.folds, m.r.NormFloat64())
 	}
@@ -43,7 +41,7 @@ func Simulate(p *plan.Plan, slots int, seed uint64) (Spend, error) {
 			return Spend{}, err
 		}
 		if !m.finishOne() {
-			m.spend.Trials, m.spend.Stopped, m.spend.Span = len(m.view.plan.Trials), len(m.view.stops), m.now
+			m.spend.Trials, m.spend.Span = len(m.view.plan.Trials), m.now
 			return m.spend, nil
 		}
 	}
@@ -55,6 +53,10 @@ type simulation struct {
 	slots int
 	s     *Scheduler
 	view  *sight
+	// by job, all
+	stands   map[string]plan.State
+	outcomes map[string]*plan.Outcome
+
 	folds []float64 // how easy each is
 	good  []float64 // how good each trial is
 	noise map[rungsOf]float64
@@ -73,18 +75,32 @@ type running struct {
 // decide does what the reconciler does, and starts jobs where slots are free.
 func (m *simulation) decide() error {
 	for {
+		m.look()
 		next := m.view.advance()
 		if len(next.stops) == 0 && !next.propose {
 			m.start(next.wanted)
 			return nil
 		}
 		for _, stop := range next.stops {
-			m.view.stops[stop.Trial] = stop
+			m.view.trials[stop.Trial] = m.view.trial(stop.Trial, m.stands, m.outcomes, &stop)
+			m.spend.Stopped++
 		}
 		if next.propose {
 			if err := m.propose(next.before); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// look brings the view of the trials that go on up to date.
+func (m *simulation) look() {
+	for n := range m.view.plan.Trials {
+		if n == len(m.view.trials) {
+			m.view.trials = append(m.view.trials, nil)
+		}
+		if t := m.view.trials[n]; t == nil || !t.settled() {
+			m.view.trials[n] = m.view.trial(n, m.stands, m.outcomes, nil)
 		}
 	}
 }
@@ -95,18 +111,15 @@ func (m *simulation) propose(before []search.Outcome) error {
 	if err != nil {
 		return err
 	}
-	a, err := g.sweep.Proposal(len(p.Trials), before, func(key string) bool { return g.taken[key] })
+	t, err := g.next(p, before)
 	if errors.Is(err, search.ErrExhausted) {
 		m.view.plan = p.Exhausted()
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("propose trial %d: %w", len(p.Trials), err)
+		return err
 	}
-	t, err := p.Next(a)
-	if err == nil {
-		m.view.plan, err = p.Grown(t)
-	}
+	m.view.plan, err = p.Grown(t)
 	return err
 }
 
@@ -133,7 +146,7 @@ func (m *simulation) epochs(job plan.Job) int {
 func (m *simulation) reached(job plan.Job) int {
 	last := 0
 	for _, rung := range m.view.ladder(job) {
-		if m.view.outcomes[rung.ID] != nil {
+		if m.outcomes[rung.ID] != nil {
 			last = rung.Until
 		}
 	}
@@ -154,7 +167,7 @@ func (m *simulation) finishOne() bool {
 	job := m.running[first].job
 	m.now = m.running[first].end
 	m.running = slices.Delete(m.running, first, first+1)
-	m.view.outcomes[job.ID], m.view.stands[job.ID] = m.outcome(job), plan.Completed
+	m.outcomes[job.ID], m.stands[job.ID] = m.outcome(job), plan.Completed
 	if job.Until == 0 {
 		m.spend.Jobs++
 	}
