@@ -31,7 +31,7 @@ type JobProcess struct {
 	Library string
 	// Versions are of the program, for the outcome; the library's is added.
 	Versions map[string]string
-	Log      *slog.Logger // nil: discard
+	Log      *slog.Logger // nil: the daemon's
 	// StorePatience is how long each read and write is tried again while the
 	// store is not available; 0: 10 minutes.
 	StorePatience time.Duration
@@ -57,9 +57,6 @@ const (
 //
 // An error has been told to the daemon already, as far as that was possible.
 func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) error {
-	if p.Log == nil {
-		p.Log = slog.New(slog.DiscardHandler)
-	}
 	if p.Exit == nil {
 		p.Exit = os.Exit
 	}
@@ -67,6 +64,9 @@ func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) erro
 		p.StorePatience = 10 * time.Minute
 	}
 	j := &jobProcess{JobProcess: p, out: &eventWriter{w: out}}
+	if j.Log == nil {
+		j.Log = childLog(j.out)
+	}
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
 	if err != nil || json.Unmarshal(line, &j.order) != nil || j.order.Job == "" {

@@ -27,6 +27,19 @@ type Slot struct {
 	Env    []string // of its trainer processes, such as CUDA_VISIBLE_DEVICES=1
 }
 
+// Task is a job on behalf of a sweep, and where in it the job is.
+type Task struct {
+	Sweep string
+	Trial int
+	Fold  int
+	Job   string
+}
+
+// ids are what every message about a job has, in this order.
+func (t Task) ids() []any {
+	return []any{"sweep", t.Sweep, "trial", t.Trial, "fold", t.Fold, "job", t.Job}
+}
+
 // Options configure a Daemon. Store, Slots and Command are required.
 type Options struct {
 	Store artifacts.Store
@@ -55,7 +68,12 @@ type Options struct {
 	// ReportEvery is the shortest time between two reports of a job to the
 	// Board; 0: half a second.
 	ReportEvery time.Duration
-	Now         func() time.Time // nil: time.Now
+	// LogEvery is how often the log of a running attempt is stored, if it has
+	// grown; 0: 15 s.
+	LogEvery time.Duration
+	// Secrets never get into the logs of attempts, whoever writes them there.
+	Secrets []string
+	Now     func() time.Time // nil: time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -73,6 +91,7 @@ func (o Options) withDefaults() Options {
 	o.StopGrace = cmp.Or(o.StopGrace, 5*time.Minute)
 	o.Stall = cmp.Or(o.Stall, 30*time.Minute)
 	o.Patience = cmp.Or(o.Patience, 5*time.Minute)
+	o.LogEvery = cmp.Or(o.LogEvery, 15*time.Second)
 	o.ReportEvery = cmp.Or(o.ReportEvery, 500*time.Millisecond)
 	return o
 }
@@ -132,16 +151,16 @@ func New(o Options) *Daemon {
 //
 // The end of ctx interrupts the attempt as Drain does. A queue that cancels its
 // handlers' contexts for reasons of its own must keep them from Do.
-func (d *Daemon) Do(ctx context.Context, sweep, job string) (End, error) {
+func (d *Daemon) Do(ctx context.Context, t Task) (End, error) {
 	d.mu.Lock()
 	if d.draining {
 		d.mu.Unlock()
 		return Interrupted, nil
 	}
-	r, there := d.running[job]
+	r, there := d.running[t.Job]
 	if !there {
 		r = &run{done: make(chan struct{})}
-		d.running[job] = r
+		d.running[t.Job] = r
 		d.runs.Add(1)
 	}
 	d.mu.Unlock()
@@ -150,9 +169,9 @@ func (d *Daemon) Do(ctx context.Context, sweep, job string) (End, error) {
 	}
 
 	defer d.runs.Done()
-	r.end, r.err = d.do(ctx, sweep, job)
+	r.end, r.err = d.do(ctx, t)
 	d.mu.Lock()
-	delete(d.running, job)
+	delete(d.running, t.Job)
 	d.mu.Unlock()
 	close(r.done)
 	return r.end, r.err
@@ -167,19 +186,19 @@ func (r *run) join(ctx context.Context) (End, error) {
 	}
 }
 
-func (d *Daemon) do(ctx context.Context, sweep, job string) (End, error) {
+func (d *Daemon) do(ctx context.Context, t Task) (End, error) {
 	ctx, interrupt := d.untilDrain(ctx)
 	defer interrupt()
-	if end, err := d.settled(ctx, sweep, job); end != "" {
+	if end, err := d.settled(ctx, t.Sweep, t.Job); end != "" {
 		return d.orInterrupted(ctx, end, err)
 	}
 	var spec plan.Spec
-	if err := artifacts.GetJSON(ctx, d.Store, plan.SpecKey(job), &spec); err != nil {
+	if err := artifacts.GetJSON(ctx, d.Store, plan.SpecKey(t.Job), &spec); err != nil {
 		return d.orInterrupted(ctx, Retry, err)
 	}
 	if spec.Engine != plan.Engine {
 		return Retry, fmt.Errorf("job %s was planned for engine %s and this worker has engine %s: run workers of the version that submitted it",
-			job, spec.Engine, plan.Engine)
+			t.Job, spec.Engine, plan.Engine)
 	}
 	taken, err := d.slots.take(ctx, spec.Resources.Device, spec.Resources.SlotsPerTrial)
 	if errors.Is(err, errResting) {
@@ -190,10 +209,10 @@ func (d *Daemon) do(ctx context.Context, sweep, job string) (End, error) {
 	}
 	defer d.slots.give(taken...)
 	// Much may have happened during the wait.
-	if end, err := d.settled(ctx, sweep, job); end != "" {
+	if end, err := d.settled(ctx, t.Sweep, t.Job); end != "" {
 		return d.orInterrupted(ctx, end, err)
 	}
-	return d.attempt(ctx, sweep, spec, taken[0])
+	return d.attempt(ctx, t, spec, taken[0])
 }
 
 // untilDrain is ctx until the daemon drains.

@@ -330,7 +330,7 @@ func TestTwoDaemonsRecordOneOutcome(t *testing.T) {
 	ended := make(chan End, 2)
 	for _, d := range []*Daemon{b.daemon, other} {
 		go func() {
-			end, _ := d.Do(t.Context(), "sweep", "quick")
+			end, _ := d.Do(t.Context(), Task{Sweep: "sweep", Job: "quick"})
 			ended <- end
 		}()
 	}

@@ -43,6 +43,9 @@ func (d *Daemon) history(ctx context.Context, job string) (history, error) {
 		if err != nil {
 			return history{}, err
 		}
+		if !strings.HasSuffix(info.Key, ".json") { // a log
+			continue
+		}
 		var a plan.Attempt
 		if err := artifacts.GetJSON(ctx, d.Store, info.Key, &a); err != nil {
 			return history{}, err

@@ -131,7 +131,7 @@ func TestTwoWorkersEndWithTheBitsOfOne(t *testing.T) {
 			d := machine.daemon("", nil)
 			wait.Go(func() {
 				for i := k; i < len(jobs); i += len(caches) {
-					if end, err := d.Do(t.Context(), "sweep", jobs[i]); end != Completed {
+					if end, err := d.Do(t.Context(), Task{Sweep: "sweep", Job: jobs[i]}); end != Completed {
 						t.Errorf("job %s ended %s: %v", jobs[i], end, err)
 					}
 				}

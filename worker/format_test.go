@@ -18,7 +18,7 @@ func documented(t *testing.T) map[string]*regexp.Regexp {
 		t.Fatal(err)
 	}
 	words := strings.NewReplacer("DIGEST", "[0-9a-f]{64}", "PASS", "[0-9a-f]{64}", "SWEEP", "[^/]+", "JOB", "[^/]+", "NAME", "[^/]+",
-		"E-S-N", "[0-9]{6}-[0-9]{8}-[0-9]{4}", "/N.json", "/[0-9]{6}\\.json", ".", "\\.")
+		"E-S-N", "[0-9]{6}-[0-9]{8}-[0-9]{4}", "/N.json", "/[0-9]{6}\\.json", "/N.log", "/[0-9]{6}\\.log", ".", "\\.")
 	keys := map[string]*regexp.Regexp{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		keys[row[1]] = regexp.MustCompile("^" + words.Replace(row[1]) + "$")

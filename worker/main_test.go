@@ -66,6 +66,9 @@ func playChild() {
 		switch word {
 		case "noise":
 			fmt.Println("a library says something\n{\"and\": \"something else\"}")
+		case "logging":
+			childLog(out).Debug("quietly")
+			childLog(out).Warn("said by the child", "epoch", 2)
 		case "crash":
 			fmt.Fprintln(os.Stderr, "first line\nlast words")
 			os.Exit(3)
@@ -139,7 +142,7 @@ func playDaemon() {
 		os.Exit(9)
 	}
 	d := New(Options{Store: store, Slots: []Slot{{Device: "cpu"}}, Command: childCommand(os.Getenv(folderEnv))})
-	_, _ = d.Do(context.Background(), "sweep", "train")
+	_, _ = d.Do(context.Background(), Task{Sweep: "sweep", Job: "train"})
 }
 
 func childCommand(folder string) func(context.Context) *exec.Cmd {
@@ -199,7 +202,7 @@ func (b *bench) submit(job string, change ...func(*plan.Spec)) {
 // do runs Do and checks how it ends.
 func (b *bench) do(job string, want End) error {
 	b.Helper()
-	end, err := b.daemon.Do(b.Context(), "sweep", job)
+	end, err := b.daemon.Do(b.Context(), Task{Sweep: "sweep", Job: job})
 	if end != want {
 		b.Errorf("Do(%s) ended %s, want %s (error: %v)", job, end, want, err)
 	}
@@ -213,7 +216,7 @@ func (b *bench) do(job string, want End) error {
 func (b *bench) start(ctx context.Context, job string) <-chan End {
 	ended := make(chan End, 1)
 	go func() {
-		end, _ := b.daemon.Do(ctx, "sweep", job)
+		end, _ := b.daemon.Do(ctx, Task{Sweep: "sweep", Job: job})
 		ended <- end
 	}()
 	return ended

@@ -176,7 +176,7 @@ func (t *tail) flush() {
 }
 
 func (t *tail) keep(line []byte) {
-	text := strings.ToValidUTF8(string(line[:min(len(line), 500)]), "?")
+	text := cut(line, 500)
 	t.log.Debug("trainer process", "stderr", text)
 	if !t.crashed && slices.ContainsFunc(crashes, func(c string) bool { return strings.HasPrefix(text, c) }) {
 		t.crashed, t.kept = true, nil

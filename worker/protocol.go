@@ -26,6 +26,7 @@ const (
 	eventProgress     = "progress"     // a step or an evaluation is done
 	eventEvaluated    = "evaluated"    // an epoch is done and scored
 	eventCheckpointed = "checkpointed" // a checkpoint is in the store
+	eventLog          = "log"          // a message for the log
 	eventResult       = "result"       // done; the last event
 	eventInterrupted  = "interrupted"  // stopped as asked; the last event
 	eventFailed       = "failed"       // the last event
@@ -39,7 +40,9 @@ type event struct {
 	Progress *plan.Progress `json:"progress,omitempty"` // what the process knows of it
 	Epoch    *plan.Epoch    `json:"epoch,omitempty"`    // of evaluated
 	Object   string         `json:"object,omitempty"`   // of checkpointed: its key
-	Outcome  *plan.Outcome  `json:"outcome,omitempty"`  // of result, without what only the daemon knows
+	// Log is a message as slog's JSON handler writes it.
+	Log     json.RawMessage `json:"log,omitempty"`
+	Outcome *plan.Outcome   `json:"outcome,omitempty"` // of result, without what only the daemon knows
 
 	Reason    string `json:"reason,omitempty"` // of failed
 	Hint      string `json:"hint,omitempty"`

@@ -250,7 +250,7 @@ func library(t *testing.T) string {
 
 func (s *study) do(d *Daemon, want End) {
 	s.Helper()
-	if end, err := d.Do(s.Context(), "sweep", studyJob); end != want {
+	if end, err := d.Do(s.Context(), Task{Sweep: "sweep", Job: studyJob}); end != want {
 		s.Fatalf("ended %s, want %s: %v", end, want, err)
 	}
 }
@@ -414,7 +414,7 @@ func TestDrainedJobEndsWithTheSameBits(t *testing.T) {
 		d := s.daemon(holdUntilStop, board)
 		ended := make(chan End, 1)
 		go func() {
-			end, _ := d.Do(t.Context(), "sweep", studyJob)
+			end, _ := d.Do(t.Context(), Task{Sweep: "sweep", Job: studyJob})
 			ended <- end
 		}()
 		eventually(t, "the training began", func() bool { _, began := board.of(studyJob); return began })
@@ -443,7 +443,7 @@ func TestDivergedJobIsGivenUp(t *testing.T) {
 	if err := artifacts.PutJSON(t.Context(), s.store, plan.SpecKey(studyJob), s.spec); err != nil {
 		t.Fatal(err)
 	}
-	end, err := s.daemon("", nil).Do(t.Context(), "sweep", studyJob)
+	end, err := s.daemon("", nil).Do(t.Context(), Task{Sweep: "sweep", Job: studyJob})
 	if end != Failed || !strings.Contains(fmt.Sprint(err), "diverged") {
 		t.Errorf("ended %s: %v", end, err)
 	}

@@ -36,9 +36,9 @@ func (x exit) failed(end End) bool {
 }
 
 // supervise runs the trainer process of an attempt until it has exited.
-func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, slot Slot) exit {
+func (d *Daemon) supervise(ctx context.Context, r record, slot Slot) exit {
 	events := make(chan event)
-	log := d.Log.With("job", a.Job, "attempt", a.Number)
+	a, log := r.Attempt, r.log
 	c, err := startChild(d.Command(context.WithoutCancel(ctx)), slot.Env, order{Job: a.Job, Attempt: a.Number, Device: a.Device},
 		func(line []byte) { deliver(events, line, log) }, log)
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, sl
 	}
 	board := d.newReporter(a)
 	defer board.close()
-	marked, stopWatching := d.watchHeld(ctx, sweep)
+	marked, stopWatching := d.watchHeld(ctx, r)
 	defer stopWatching()
 	s := supervision{d: d, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
 	defer s.end()
@@ -58,8 +58,11 @@ func (d *Daemon) supervise(ctx context.Context, sweep string, a plan.Attempt, sl
 func deliver(events chan<- event, line []byte, log *slog.Logger) {
 	var e event
 	if err := json.Unmarshal(line, &e); err != nil || e.Kind == "" {
-		log.Debug("trainer process says", "line", string(line))
+		log.Debug("trainer process says", "line", cut(line, maxLogLine))
 		return
+	}
+	if e.Kind == eventLog {
+		relay(log, e.Log)
 	}
 	events <- e
 }
@@ -174,7 +177,7 @@ func (s *supervision) result() exit {
 }
 
 // watchHeld sends on marked when the sweep is canceled or paused.
-func (d *Daemon) watchHeld(ctx context.Context, sweep string) (marked <-chan plan.State, stop func()) {
+func (d *Daemon) watchHeld(ctx context.Context, r record) (marked <-chan plan.State, stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	found, done := make(chan plan.State, 1), make(chan struct{})
 	go func() {
@@ -187,9 +190,9 @@ func (d *Daemon) watchHeld(ctx context.Context, sweep string) (marked <-chan pla
 				return
 			case <-tick.C:
 			}
-			state, err := d.held(ctx, sweep)
+			state, err := d.held(ctx, r.task.Sweep)
 			if err != nil && !errors.Is(err, context.Canceled) {
-				d.Log.Debug("cannot look for the marks of the sweep", "sweep", sweep, "error", err)
+				r.log.Debug("cannot look for the marks of the sweep", "error", err)
 			}
 			if state != "" {
 				found <- state

@@ -410,6 +410,9 @@ func (c *chaos) checkAttempts() {
 			if err != nil {
 				c.t.Fatal(err)
 			}
+			if strings.HasSuffix(info.Key, ".log") {
+				continue
+			}
 			var a plan.Attempt
 			if err := artifacts.GetJSON(ctx, c.store, info.Key, &a); err != nil {
 				c.t.Fatal(err)

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -160,6 +162,16 @@ func (c *config) finish() error {
 		return nil
 	}
 	return usagef("--output table or --output json", "output format %q is not known", c.Output)
+}
+
+// secrets are the values that no log may show. Names of users are not among them.
+func (c *config) secrets() []string {
+	secrets := []string{c.S3.SecretKey, c.S3.SessionToken, c.RedisAuth.Password}
+	if u, err := url.Parse(c.Redis); err == nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+	}
+	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
 }
 
 func (c *config) logger(w *os.File) (*slog.Logger, error) {

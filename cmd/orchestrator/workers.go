@@ -119,12 +119,13 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 	}
 	daemon := worker.New(worker.Options{
 		Store: store, Slots: cpuSlots(o.slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
+		Secrets: a.config.secrets(),
 	})
 	err = q.Serve(ctx, queue.ServeOptions{
 		Devices: []string{"cpu", "any"}, Labels: o.labels, Concurrency: o.slots, Log: log,
 		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
 		Handler: func(ctx context.Context, t queue.Task) queue.Result {
-			end, err := daemon.Do(ctx, t.Sweep, t.Job)
+			end, err := daemon.Do(ctx, worker.Task{Sweep: t.Sweep, Trial: t.Trial, Fold: t.Fold, Job: t.Job})
 			if end == worker.Completed || end == worker.Failed {
 				if err := s.Advance(ctx, t.Sweep); err != nil {
 					log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "error", err)

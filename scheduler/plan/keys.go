@@ -57,12 +57,17 @@ func OutcomeKey(job string) string { return JobPrefix(job) + "outcome.json" }
 // FailureKey holds the Failure of a job that was given up.
 func FailureKey(job string) string { return JobPrefix(job) + "failure.json" }
 
-// AttemptPrefix is above the Attempts of a job.
+// AttemptPrefix is above the Attempts of a job and their logs.
 func AttemptPrefix(job string) string { return JobPrefix(job) + "attempts/" }
 
 // AttemptKey holds one Attempt of a job.
 func AttemptKey(job string, number int) string {
 	return fmt.Sprintf("%s%06d.json", AttemptPrefix(job), number)
+}
+
+// AttemptLogKey holds what was said about an attempt while it ran: text.
+func AttemptLogKey(job string, number int) string {
+	return fmt.Sprintf("%s%06d.log", AttemptPrefix(job), number)
 }
 
 // ModelKey holds the trained network of a job.
