@@ -66,7 +66,7 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 	})
 	root.AddCommand(
 		newRunCommand(a), newPlanCommand(a), newSubmitCommand(a), newWorkerCommand(a),
-		newListCommand(a), newStatusCommand(a), newResultsCommand(a), newReportCommand(a),
+		newListCommand(a), newStatusCommand(a), newResultsCommand(a), newReportCommand(a), newLogsCommand(a),
 		newPauseCommand(a), newCancelCommand(a), newResumeCommand(a), newRetryCommand(a), newUpdateCommand(a),
 		newDatasetCommand(a), newModelCommand(a), newPredictCommand(a),
 		newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newTrainerProcessCommand(a),
