@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -174,11 +175,11 @@ func checkProbe(base *onnx.Graph, c plan.Config) error {
 
 // storePredictions writes the answers for the test pictures.
 func (j *jobProcess) storePredictions(ctx context.Context, spec plan.Spec, file func(int) string, predictions []trainer.Prediction) (map[string]plan.Ref, error) {
-	data, err := predictionsCSV(spec.Classes, file, predictions)
-	if err != nil {
+	var data bytes.Buffer
+	if err := trainer.WritePredictions(&data, spec.Classes, file, predictions); err != nil {
 		return nil, fmt.Errorf("write the predictions: %w", err)
 	}
-	ref, err := j.storeObject(ctx, plan.PredictionsKey(spec.Job), data)
+	ref, err := j.storeObject(ctx, plan.PredictionsKey(spec.Job), data.Bytes())
 	return map[string]plan.Ref{"predictions": ref}, err
 }
 
