@@ -20,8 +20,11 @@ const Confidence = 0.95
 // Compare compares two classifiers that were tested on the same folds, by the
 // corrected resampled t-test (Nadeau and Bengio 2003, "Inference for the
 // generalization error"): the folds' training sets overlap, so that the variance
-// of the mean is (1/k + test/train) s² rather than s²/k. test and train are the
-// numbers of pictures in a fold. Fewer than two folds is an error.
+// of the mean is (1/k + test/train) s² rather than s²/k. Of repeated
+// cross-validation, all folds of all repeats are counted in k, as Bouckaert and
+// Frank do (2004, "Evaluating the replicability of significance tests for comparing
+// learning algorithms"). test and train are the numbers of pictures in a fold.
+// Fewer than two folds is an error.
 func Compare(a, b []float64, test, train float64) (Difference, error) {
 	k := len(a)
 	if k != len(b) || k < 2 || !(test > 0) || !(train > 0) {
@@ -46,6 +49,6 @@ func Compare(a, b []float64, test, train float64) (Difference, error) {
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(k - 1)}
 	reach := t.Quantile(1-(1-Confidence)/2) * deviation
 	d.Low, d.High = mean-reach, mean+reach
-	d.P = 2 * (1 - t.CDF(math.Abs(mean)/deviation))
+	d.P = 2 * t.Survival(math.Abs(mean)/deviation)
 	return d, nil
 }

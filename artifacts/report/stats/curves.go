@@ -26,10 +26,10 @@ type Point struct{ X, Y float64 }
 
 // ROC is the curve of a class against the rest, from (0, 0) to (1, 1), and the
 // area below it; nil where one of both is without pictures. Equal probabilities
-// are one step, so that the order of the answers does not matter.
+// are one step, so that the order of the answers does not matter; points in the
+// middle of a straight run of steps are left out.
 func ROC(answers []Answer, class int) (curve []Point, area float64) {
-	sorted := slices.Clone(answers)
-	slices.SortStableFunc(sorted, func(a, b Answer) int { return cmp.Compare(b.Probabilities[class], a.Probabilities[class]) })
+	sorted := byProbability(answers, class)
 	positives := 0
 	for _, a := range sorted {
 		if a.Label == class {
@@ -54,7 +54,7 @@ func ROC(answers []Answer, class int) (curve []Point, area float64) {
 		area += (next.X - last.X) * (next.Y + last.Y) / 2
 		curve = append(curve, next)
 	}
-	return curve, area
+	return straight(curve), area
 }
 
 // Bin is an interval of confidence.
