@@ -32,7 +32,8 @@ func (t *trialSight) settled() bool {
 
 // sight is a view of a sweep of which nothing is known but what will never change.
 func (s *Scheduler) sight(p *plan.Plan) *sight {
-	v := &sight{plan: p, trials: make([]*trialSight, len(p.Trials)), ladder: func(job plan.Job) []plan.Job { return s.ladder(p, job) }}
+	v := &sight{plan: p, trials: make([]*trialSight, len(p.Trials))}
+	v.ladder = func(job plan.Job) []plan.Job { return s.ladder(v.plan, job) } // of a plan that may grow meanwhile, as in a simulation
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copy(v.trials, s.final[p.ID])
