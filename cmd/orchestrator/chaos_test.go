@@ -185,15 +185,18 @@ func (c *chaos) submit(file string) {
 	}
 }
 
-// disturbUntilOver attacks until the sweep has ended.
+// disturbUntilOver attacks until the sweep has ended, but not for ever: jobs that
+// are killed several times a second, and whose pauses grow from attempt to attempt,
+// need not come to an end meanwhile. They must once the attack rests.
 func (c *chaos) disturbUntilOver(file string) {
 	c.t.Helper()
 	var looked time.Time
-	for deadline := time.Now().Add(10 * time.Minute); ; {
+	rest := time.Now().Add(4 * time.Minute)
+	for deadline := rest.Add(6 * time.Minute); ; {
 		c.keepDaemons()
 		c.pause(200 * time.Millisecond)
 		c.endDisturbance()
-		if c.kills < c.goal {
+		if c.kills < c.goal && time.Now().Before(rest) {
 			c.disturb()
 		} else {
 			c.repair()
