@@ -17,11 +17,11 @@ import (
 func newModelCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "Inspect, check, make and change networks",
+		Short: "Inspect, check, make, change and export networks",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a), newModelNewCommand(a), newModelEditCommand(a), newModelImportCommand(a))
+	cmd.AddCommand(newModelInspectCommand(a), newModelCheckCommand(a), newModelGraphCommand(a), newModelNewCommand(a), newModelEditCommand(a), newModelImportCommand(a), newModelExportCommand(a))
 	return cmd
 }
 

@@ -26,15 +26,20 @@ func (m *modelFile) addFlags(cmd *cobra.Command) {
 	}
 }
 
-// write encodes a network beside its destination and renames it, so that a full
-// disk or a signal leaves nothing that looks like a model.
+// write encodes a network and saves it.
 func (m *modelFile) write(g *onnx.Graph) error {
-	if _, err := os.Stat(m.path); !m.force && !errors.Is(err, fs.ErrNotExist) {
-		return usagef("name another file, or add --force", "writing the network: %s is there already", m.path)
-	}
 	data, err := onnx.Encode(g)
 	if err != nil {
 		return fmt.Errorf("writing the network: %w", err)
+	}
+	return m.save(data)
+}
+
+// save writes an encoded network beside its destination and renames it, so that a
+// full disk or a signal leaves nothing that looks like a model.
+func (m *modelFile) save(data []byte) error {
+	if _, err := os.Stat(m.path); !m.force && !errors.Is(err, fs.ErrNotExist) {
+		return usagef("name another file, or add --force", "writing the network: %s is there already", m.path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(m.path), ".model-*")
 	if err != nil {

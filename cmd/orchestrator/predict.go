@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"text/tabwriter"
 
@@ -175,16 +176,13 @@ func predictModels(ctx context.Context, a *app, o predictOptions) ([][]byte, err
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := trialJobs(results, o.trial)
+	_, folds, err := completedFolds(results, o.trial)
 	if err != nil {
 		return nil, err
 	}
 	var models [][]byte
-	for _, job := range jobs {
-		data, err := readObject(ctx, store, plan.ModelKey(job))
-		if errors.Is(err, artifacts.ErrNotFound) {
-			return nil, usagef("name a sweep that trains networks", "sweep %s has no network: it is a probe, or its networks were deleted", results.Sweep)
-		}
+	for _, f := range folds {
+		data, err := readModel(ctx, store, results.Sweep, f.Job)
 		if err != nil {
 			return nil, err
 		}
@@ -193,30 +191,32 @@ func predictModels(ctx context.Context, a *app, o predictOptions) ([][]byte, err
 	return models, nil
 }
 
-// trialJobs lists the completed jobs of a trial; -1 means the best one.
-func trialJobs(r *plan.Results, trial int) ([]string, error) {
+// readModel reads the network that a job of a sweep trained.
+func readModel(ctx context.Context, store artifacts.Store, sweep, job string) ([]byte, error) {
+	data, err := readObject(ctx, store, plan.ModelKey(job))
+	if errors.Is(err, artifacts.ErrNotFound) {
+		return nil, usagef("name a sweep that trains networks", "sweep %s has no network: it is a probe, or its networks were deleted", sweep)
+	}
+	return data, err
+}
+
+// completedFolds lists what is completed of a trial, whose number it returns; -1
+// means the best one.
+func completedFolds(r *plan.Results, trial int) (int, []plan.FoldResult, error) {
 	if trial < 0 {
 		if r.Best == nil {
-			return nil, usagef("orchestrator status "+r.Sweep, "sweep %s has no completed trial yet", r.Sweep)
+			return 0, nil, usagef("orchestrator status "+r.Sweep, "sweep %s has no completed trial yet", r.Sweep)
 		}
 		trial = r.Best.Trial
 	}
-	for _, t := range r.Trials {
-		if t.Trial != trial {
-			continue
-		}
-		var jobs []string
-		for _, f := range t.Folds {
-			if f.State == plan.Completed {
-				jobs = append(jobs, f.Job)
-			}
-		}
-		if len(jobs) > 0 {
-			return jobs, nil
-		}
-		return nil, usagef("orchestrator status "+r.Sweep, "no fold of trial %d is completed", trial)
+	if trial >= len(r.Trials) {
+		return 0, nil, usagef(fmt.Sprintf("trials are numbered 0 to %d", len(r.Trials)-1), "sweep %s has no trial %d", r.Sweep, trial)
 	}
-	return nil, usagef(fmt.Sprintf("trials are numbered 0 to %d", len(r.Trials)-1), "sweep %s has no trial %d", r.Sweep, trial)
+	folds := slices.DeleteFunc(slices.Clone(r.Trials[trial].Folds), func(f plan.FoldResult) bool { return f.State != plan.Completed })
+	if len(folds) == 0 {
+		return 0, nil, usagef("orchestrator status "+r.Sweep, "no fold of trial %d is completed", trial)
+	}
+	return trial, folds, nil
 }
 
 func readObject(ctx context.Context, store artifacts.Store, key string) ([]byte, error) {

@@ -38,16 +38,16 @@ func (a *app) trainedBases(ctx context.Context, s *plan.Sweep, name, from string
 		return nil, usagef("use the same dataset and cross_validation as there", "model.base: sweep %s was trained on another data set or other folds, "+
 			"so that its networks may have seen pictures that they would be tested on here", r.Sweep)
 	}
-	jobs, err := trialJobs(r, trial)
+	_, trained, err := completedFolds(r, trial)
 	if err != nil {
 		return nil, fmt.Errorf("model.base: %w", err)
 	}
-	if len(jobs) != len(folds) {
-		return nil, usagef("orchestrator status "+r.Sweep, "model.base: sweep %s has trained %d of %d folds of that trial", r.Sweep, len(jobs), len(folds))
+	if len(trained) != len(folds) {
+		return nil, usagef("orchestrator status "+r.Sweep, "model.base: sweep %s has trained %d of %d folds of that trial", r.Sweep, len(trained), len(folds))
 	}
-	refs := make([]plan.Ref, len(jobs))
-	for i, job := range jobs {
-		if refs[i], err = trainedModel(ctx, store, r.Sweep, job); err != nil {
+	refs := make([]plan.Ref, len(trained))
+	for i, f := range trained {
+		if refs[i], err = trainedModel(ctx, store, r.Sweep, f.Job); err != nil {
 			return nil, err
 		}
 		refs[i].Name = fmt.Sprintf("%s of %s, fold %s", name, r.Sweep, folds[i].Name)
