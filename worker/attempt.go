@@ -97,16 +97,15 @@ func (d *Daemon) complete(ctx context.Context, r record, spec plan.Spec, o *plan
 		return Retry, errors.Join(err, d.saveLast(ctx, r))
 	}
 	d.note(ctx, r, plan.Completed, detail)
-	d.pruneAfter(ctx, spec, r.log)
+	d.pruneAfter(ctx, spec, o.History, r.log)
 	return Completed, nil
 }
 
-// pruneAfter removes the checkpoints that nobody needs once a job has an outcome.
-func (d *Daemon) pruneAfter(ctx context.Context, spec plan.Spec, log *slog.Logger) {
-	err := pruneCheckpoints(ctx, d.Store, spec.Job, spec.Checkpoints.SaveTrialLatest)
-	for _, rung := range spec.Rungs {
-		err = errors.Join(err, pruneCheckpoints(ctx, d.Store, rung, 0))
-	}
+// pruneAfter removes the checkpoints that nobody wants kept once a job has an outcome.
+func (d *Daemon) pruneAfter(ctx context.Context, spec plan.Spec, history []plan.Epoch, log *slog.Logger) {
+	err := pruneCheckpoints(ctx, d.Store, spec.Job, spec.Rungs, func(all []plan.CheckpointID) map[plan.CheckpointID]bool {
+		return spec.Checkpoints.Retained(spec.Metric, spec.Job, spec.Checkpoints.SaveTrialLatest, history, all)
+	})
 	if err != nil {
 		log.Warn("checkpoints of a completed job are left over", "error", err)
 	}

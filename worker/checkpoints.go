@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"orchestrator/artifacts"
@@ -17,13 +16,9 @@ import (
 	"orchestrator/trainer"
 )
 
-const (
-	// keepCheckpoints are kept while a job runs: the newest, and the one before
-	// it should the newest turn out to be damaged.
-	keepCheckpoints = 2
-	tensorsSuffix   = ".safetensors"
-	pointerSuffix   = ".json"
-)
+// keepCheckpoints are kept at least while a job runs: the newest, and the one before
+// it should the newest turn out to be damaged.
+const keepCheckpoints = 2
 
 // pointer is the small object beside a checkpoint's tensors. It is written after
 // them, so that a checkpoint with a pointer was once complete, and it tells
@@ -44,6 +39,8 @@ type checkpoints struct {
 	job     string
 	alike   []string // jobs whose checkpoints are as good as this one's
 	attempt int
+	keep    plan.Checkpoints
+	metric  plan.Metric
 	saved   func(key string)
 	log     *slog.Logger
 	// patience is how long a store that is not available is waited for before
@@ -51,31 +48,41 @@ type checkpoints struct {
 	patience time.Duration
 }
 
-// Save writes the tensors, then the pointer, then removes what is older than
-// the checkpoint before.
+// Save writes the tensors, then the pointer, then removes older checkpoints that
+// nobody wants kept.
 func (c *checkpoints) Save(ck trainer.Checkpoint) error {
-	// The attempt is part of the name: two attempts that are run by mistake at
-	// the same time must not mix their halves.
-	name := fmt.Sprintf("%s%06d-%08d-%04d", plan.CheckpointPrefix(c.job), ck.Epoch, ck.Step, c.attempt)
+	name := plan.CheckpointID{Job: c.job, Epoch: ck.Epoch, Step: ck.Step, Attempt: c.attempt}.Key()
 	size, err := trainer.CheckpointSize(ck)
 	if err != nil {
 		return err
 	}
-	p := pointer{Epoch: ck.Epoch, Step: ck.Step, Object: name + tensorsSuffix, Size: size}
+	p := pointer{Epoch: ck.Epoch, Step: ck.Step, Object: name + plan.TensorsSuffix, Size: size}
 	err = patiently(c.ctx, c.patience, c.log, func() error {
 		if p.SHA256, err = c.put(p.Object, ck, size); err != nil {
 			return err
 		}
-		return artifacts.PutJSON(c.ctx, c.store, name+pointerSuffix, p)
+		return artifacts.PutJSON(c.ctx, c.store, name+plan.PointerSuffix, p)
 	})
 	if err != nil {
 		return err
 	}
 	c.saved(p.Object)
-	if err := pruneCheckpoints(c.ctx, c.store, c.job, keepCheckpoints); err != nil {
+	if err := c.prune(ck.History); err != nil {
 		c.log.Warn("old checkpoints are not removed", "error", err)
 	}
 	return nil
+}
+
+// prune removes what a job that runs needs no more. Those of the rungs before it
+// stay until it has an outcome.
+func (c *checkpoints) prune(history []trainer.EpochResult) error {
+	var lines []plan.Epoch
+	for _, e := range history {
+		lines = append(lines, planEpoch(e, []string{c.metric.Name}))
+	}
+	return pruneCheckpoints(c.ctx, c.store, c.job, nil, func(all []plan.CheckpointID) map[plan.CheckpointID]bool {
+		return c.keep.Retained(c.metric, c.job, max(keepCheckpoints, c.keep.SaveTrialLatest), lines, all)
+	})
 }
 
 // put streams the checkpoint into the store, hashing on the way.
@@ -116,11 +123,12 @@ func (c *checkpoints) Latest() (ck *trainer.Checkpoint, err error) {
 }
 
 func (c *checkpoints) latest(job string) (*trainer.Checkpoint, error) {
-	names, _, err := listCheckpoints(c.ctx, c.store, job)
+	all, _, err := listCheckpoints(c.ctx, c.store, job)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Backward(names) {
+	for _, id := range slices.Backward(all) {
+		name := id.Key()
 		ck, err := c.load(name)
 		if errors.Is(err, artifacts.ErrUnavailable) || errors.Is(err, artifacts.ErrDenied) || c.ctx.Err() != nil {
 			return nil, err
@@ -136,10 +144,10 @@ func (c *checkpoints) latest(job string) (*trainer.Checkpoint, error) {
 
 func (c *checkpoints) load(name string) (*trainer.Checkpoint, error) {
 	var p pointer
-	if err := artifacts.GetJSON(c.ctx, c.store, name+pointerSuffix, &p); err != nil {
+	if err := artifacts.GetJSON(c.ctx, c.store, name+plan.PointerSuffix, &p); err != nil {
 		return nil, err
 	}
-	r, info, err := c.store.Get(c.ctx, name+tensorsSuffix)
+	r, info, err := c.store.Get(c.ctx, name+plan.TensorsSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -158,38 +166,43 @@ func (c *checkpoints) load(name string) (*trainer.Checkpoint, error) {
 	return ck, nil
 }
 
-// listCheckpoints returns the names, without suffix, of the checkpoints that
-// have a pointer, oldest first, and all keys under their prefix.
-func listCheckpoints(ctx context.Context, s artifacts.Store, job string) (names, keys []string, err error) {
+// listCheckpoints returns the checkpoints that have a pointer, oldest first, and
+// all keys under their prefix.
+func listCheckpoints(ctx context.Context, s artifacts.Store, job string) (complete []plan.CheckpointID, keys []string, err error) {
 	for info, err := range s.List(ctx, plan.CheckpointPrefix(job)) {
 		if err != nil {
 			return nil, nil, err
 		}
 		keys = append(keys, info.Key)
-		if name, ok := strings.CutSuffix(info.Key, pointerSuffix); ok {
-			names = append(names, name)
+		if id, suffix, ok := plan.ParseCheckpoint(job, info.Key); ok && suffix == plan.PointerSuffix {
+			complete = append(complete, id)
 		}
 	}
-	return names, keys, nil
+	return complete, keys, nil
 }
 
-// pruneCheckpoints removes all but the newest checkpoints, and the tensors of
-// older ones that never got a pointer. Pointers go before what they point at.
-func pruneCheckpoints(ctx context.Context, s artifacts.Store, job string, keep int) error {
-	names, keys, err := listCheckpoints(ctx, s, job)
-	if err != nil {
-		return err
-	}
-	oldest := plan.CheckpointPrefix(job) + "~" // after every name
-	if keep > 0 {
-		if len(names) <= keep {
-			return nil
+// pruneCheckpoints removes the checkpoints of a job, and of the rungs that led to
+// it, that are not retained, and tensors that never got a pointer and are older than
+// the job's newest checkpoints, of which a number is retained. Pointers go before
+// what they point at.
+func pruneCheckpoints(ctx context.Context, s artifacts.Store, job string, rungs []string, retained func([]plan.CheckpointID) map[plan.CheckpointID]bool) error {
+	var complete []plan.CheckpointID
+	keys := map[string][]string{}
+	for _, j := range append([]string{job}, rungs...) {
+		ids, there, err := listCheckpoints(ctx, s, j)
+		if err != nil {
+			return err
 		}
-		oldest = names[len(names)-keep]
+		complete, keys[j] = append(complete, ids...), there
 	}
-	for _, suffix := range []string{pointerSuffix, tensorsSuffix} {
-		for _, key := range keys {
-			if name, ok := strings.CutSuffix(key, suffix); ok && name < oldest {
+	kept := retained(complete)
+	for _, suffix := range []string{plan.PointerSuffix, plan.TensorsSuffix} {
+		for j, there := range keys {
+			for _, key := range there {
+				id, of, ok := plan.ParseCheckpoint(j, key)
+				if !ok || of != suffix || kept[id] || !slices.Contains(complete, id) && j == job && !outdated(id, kept) {
+					continue
+				}
 				if err := s.Delete(ctx, key); err != nil {
 					return err
 				}
@@ -197,4 +210,18 @@ func pruneCheckpoints(ctx context.Context, s artifacts.Store, job string, keep i
 		}
 	}
 	return nil
+}
+
+// outdated tells whether all that is kept of the job is newer, so that whoever wrote
+// tensors without a pointer is not writing them now; where nothing is kept the job
+// is over.
+func outdated(id plan.CheckpointID, kept map[plan.CheckpointID]bool) bool {
+	newest := plan.CheckpointID{Job: id.Job}
+	none := true
+	for k := range kept {
+		if k.Job == id.Job && (none || plan.CompareCheckpoints(k, newest) > 0) {
+			newest, none = k, false
+		}
+	}
+	return none || plan.CompareCheckpoints(id, newest) < 0
 }

@@ -105,15 +105,15 @@ func TestDamagedCheckpointIsSkipped(t *testing.T) {
 		}
 	}
 	for name, damage := range map[string]func(t *testing.T, s artifacts.Store){
-		"a bit of a weight":      replace(tensorsSuffix, func(d []byte) []byte { d[len(d)-1] ^= 1; return d }),
-		"a bit of the header":    replace(tensorsSuffix, func(d []byte) []byte { d[20] ^= 1; return d }),
-		"truncated":              replace(tensorsSuffix, func(d []byte) []byte { return d[:len(d)-4] }),
-		"empty":                  replace(tensorsSuffix, func(d []byte) []byte { return nil }),
-		"longer":                 replace(tensorsSuffix, func(d []byte) []byte { return append(d, 0, 0, 0, 0) }),
-		"a pointer of no JSON":   replace(pointerSuffix, func(d []byte) []byte { return d[:len(d)/2] }),
-		"a pointer to something": replace(pointerSuffix, func(d []byte) []byte { return []byte("{}") }),
+		"a bit of a weight":      replace(plan.TensorsSuffix, func(d []byte) []byte { d[len(d)-1] ^= 1; return d }),
+		"a bit of the header":    replace(plan.TensorsSuffix, func(d []byte) []byte { d[20] ^= 1; return d }),
+		"truncated":              replace(plan.TensorsSuffix, func(d []byte) []byte { return d[:len(d)-4] }),
+		"empty":                  replace(plan.TensorsSuffix, func(d []byte) []byte { return nil }),
+		"longer":                 replace(plan.TensorsSuffix, func(d []byte) []byte { return append(d, 0, 0, 0, 0) }),
+		"a pointer of no JSON":   replace(plan.PointerSuffix, func(d []byte) []byte { return d[:len(d)/2] }),
+		"a pointer to something": replace(plan.PointerSuffix, func(d []byte) []byte { return []byte("{}") }),
 		"the tensors are gone": func(t *testing.T, s artifacts.Store) {
-			if err := s.Delete(t.Context(), plan.CheckpointPrefix("job")+newest+tensorsSuffix); err != nil {
+			if err := s.Delete(t.Context(), plan.CheckpointPrefix("job")+newest+plan.TensorsSuffix); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -149,7 +149,7 @@ func TestTensorsWithoutPointerAreNoCheckpoint(t *testing.T) {
 // The write of a new checkpoint fails at every object in turn: an older one must
 // be there each time.
 func TestOldCheckpointStaysUntilTheNewIsDurable(t *testing.T) {
-	for _, suffix := range []string{tensorsSuffix, pointerSuffix} {
+	for _, suffix := range []string{plan.TensorsSuffix, plan.PointerSuffix} {
 		s := &flaky{Store: artifacts.Mem(), left: map[string]int{plan.CheckpointPrefix("job") + "000003-00000000-0001" + suffix: 1000}}
 		c := newCheckpoints(t, s)
 		c.patience = 50 * time.Millisecond
@@ -167,8 +167,8 @@ func TestOldCheckpointStaysUntilTheNewIsDurable(t *testing.T) {
 
 func TestSaveWaitsForTheStore(t *testing.T) {
 	s := &flaky{Store: artifacts.Mem(), left: map[string]int{
-		plan.CheckpointPrefix("job") + "000001-00000000-0001" + tensorsSuffix: 1,
-		plan.CheckpointPrefix("job") + "000001-00000000-0001" + pointerSuffix: 1,
+		plan.CheckpointPrefix("job") + "000001-00000000-0001" + plan.TensorsSuffix: 1,
+		plan.CheckpointPrefix("job") + "000001-00000000-0001" + plan.PointerSuffix: 1,
 	}}
 	c := newCheckpoints(t, s)
 	c.mustSave(t, checkpointAt(1, 0))
@@ -232,11 +232,63 @@ func TestPruneAfterTheOutcome(t *testing.T) {
 	for keep, want := range map[int]int{0: 0, 1: 2, 5: 4} {
 		c := newCheckpoints(t, artifacts.Mem())
 		c.mustSave(t, checkpointAt(1, 0), checkpointAt(2, 0))
-		if err := pruneCheckpoints(t.Context(), c.store, "job", keep); err != nil {
+		err := pruneCheckpoints(t.Context(), c.store, "job", nil, func(all []plan.CheckpointID) map[plan.CheckpointID]bool {
+			return plan.Checkpoints{}.Retained(plan.Metric{}, "job", keep, nil, all)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got := keysOf(t, c.store, plan.CheckpointPrefix("job")); len(got) != want {
 			t.Errorf("keeping %d leaves %q", keep, got)
 		}
+	}
+}
+
+// The best epochs of a training keep their checkpoints, also those that are below the
+// rung that led to it, and tensors that never got a pointer do not.
+func TestTheBestCheckpointsAreKept(t *testing.T) {
+	s := artifacts.Mem()
+	accuracies := []float64{0.5, 0.9, 0.6, 0.8, 0.7, 0.1}
+	at := func(epoch, step int) trainer.Checkpoint {
+		ck := checkpointAt(epoch, step)
+		for i := range ck.History {
+			ck.History[i].Scores = trainer.Scores{"accuracy": accuracies[i]}
+		}
+		return ck
+	}
+	job, rung := newCheckpoints(t, s), newCheckpoints(t, s)
+	rung.job = "rung"
+	for _, c := range []*checkpoints{job, rung} {
+		c.keep, c.metric = plan.Checkpoints{SaveTrialBest: 2, SaveTrialLatest: 1}, plan.Metric{Name: "accuracy", Goal: "maximize"}
+	}
+	epochs := func(job string) (found []int) {
+		all, keys, err := listCheckpoints(t.Context(), s, job)
+		if err != nil || len(keys) != 2*len(all) {
+			t.Errorf("%d checkpoints in %q, %v", len(all), keys, err)
+		}
+		for _, id := range all {
+			found = append(found, id.Epoch)
+		}
+		return found
+	}
+	rung.mustSave(t, at(1, 0), at(2, 0), at(3, 0))
+	for _, half := range []string{"rung", "job"} {
+		key := plan.CheckpointID{Job: half, Epoch: 3, Step: 1, Attempt: 1}.Key() + plan.TensorsSuffix
+		if err := s.Put(t.Context(), key, strings.NewReader("half"), 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job.mustSave(t, at(4, 0), at(5, 0), at(5, 3), at(6, 0))
+	if diff := cmp.Diff([]int{4, 5, 5, 6}, epochs("job")); diff != "" {
+		t.Errorf("while the job runs (-want +got):\n%s", diff)
+	}
+	d := New(Options{Store: s, Slots: []Slot{{Device: "cpu"}}})
+	var history []plan.Epoch
+	for i, x := range accuracies {
+		history = append(history, plan.Epoch{Epoch: i + 1, Metrics: plan.Metrics{"accuracy": x}})
+	}
+	d.pruneAfter(t.Context(), plan.Spec{Job: "job", Rungs: []string{"rung"}, Checkpoints: job.keep, Metric: job.metric}, history, d.Log)
+	if diff := cmp.Diff([][]int{{2}, {4, 6}}, [][]int{epochs("rung"), epochs("job")}); diff != "" {
+		t.Errorf("after the outcome (-want +got):\n%s", diff)
 	}
 }

@@ -263,6 +263,7 @@ func (j *jobProcess) whilePreparing(stop <-chan struct{}, cancel context.CancelF
 func (j *jobProcess) checkpoints(ctx context.Context, spec plan.Spec) *checkpoints {
 	return &checkpoints{
 		ctx: ctx, store: j.Store, job: spec.Job, alike: spec.SameTraining, attempt: j.order.Attempt, log: j.Log, patience: j.StorePatience,
+		keep: spec.Checkpoints, metric: spec.Metric,
 		saved: func(key string) { _ = j.out.write(event{Kind: eventCheckpointed, Object: key}) },
 	}
 }

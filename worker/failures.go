@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -52,13 +51,12 @@ func (d *Daemon) history(ctx context.Context, job string) (history, error) {
 		}
 		h.attempts = append(h.attempts, a)
 	}
-	names, _, err := listCheckpoints(ctx, d.Store, job)
+	all, _, err := listCheckpoints(ctx, d.Store, job)
 	if err != nil {
 		return history{}, err
 	}
-	if len(names) > 0 {
-		newest := names[len(names)-1]
-		h.checkpointed, _ = strconv.Atoi(newest[strings.LastIndexByte(newest, '-')+1:])
+	if len(all) > 0 {
+		h.checkpointed = all[len(all)-1].Attempt
 	}
 	return h, nil
 }

@@ -48,7 +48,7 @@ func TestLostAttemptsCountFromTheNewestCheckpoint(t *testing.T) {
 		}
 	}
 	name := plan.CheckpointPrefix("quick") + "000003-00000002-0010"
-	if err := artifacts.PutJSON(t.Context(), b.store, name+pointerSuffix, pointer{Epoch: 3, Step: 2}); err != nil {
+	if err := artifacts.PutJSON(t.Context(), b.store, name+plan.PointerSuffix, pointer{Epoch: 3, Step: 2}); err != nil {
 		t.Fatal(err)
 	}
 	h, err := b.daemon.history(t.Context(), "quick")

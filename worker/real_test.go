@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	compare "cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -379,6 +381,46 @@ func TestKilledJobEndsWithTheSameBits(t *testing.T) {
 	}
 }
 
+// A job that was killed, or drained in the middle of an epoch, keeps the checkpoints of
+// the same epochs as one that was not, and its bits do not depend on what is kept.
+func TestKilledJobKeepsTheBestCheckpoints(t *testing.T) {
+	cache := t.TempDir()
+	want := undisturbed(t, cache)
+	metric := plan.Metric{Name: "loss", Goal: "minimize"}
+	var kept []int
+	for _, kill := range []string{"", "later 4", "after 8", "after 9"} {
+		s := newStudy(t, cache)
+		s.spec.Checkpoints.SaveTrialBest, s.spec.Metric = 2, metric
+		if err := artifacts.PutJSON(t.Context(), s.store, plan.SpecKey(studyJob), s.spec); err != nil {
+			t.Fatal(err)
+		}
+		d := s.daemon(kill, nil)
+		if kill != "" {
+			s.do(d, Retry)
+		}
+		s.do(d, Completed)
+		o := s.outcome()
+		if diff := cmp.Diff(want, bits(o)); diff != "" {
+			t.Errorf("killed %q: the outcome (-keeping one +keeping more):\n%s", kill, diff)
+		}
+		all, _, err := listCheckpoints(t.Context(), s.store, studyJob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var epochs []int
+		for _, id := range all {
+			epochs = append(epochs, id.Epoch)
+		}
+		slices.SortFunc(o.History, func(a, b plan.Epoch) int { return compare.Compare(a.Metrics["loss"], b.Metrics["loss"]) })
+		if kill == "" {
+			kept = epochs
+		}
+		if !slices.Contains(epochs, o.History[0].Epoch) || !slices.Contains(epochs, o.History[1].Epoch) || !slices.Contains(epochs, studyEpochs) || !slices.Equal(epochs, kept) {
+			t.Errorf("killed %q: checkpoints of epochs %v are kept, %v without; the best are %d and %d", kill, epochs, kept, o.History[0].Epoch, o.History[1].Epoch)
+		}
+	}
+}
+
 // The newest checkpoint is damaged while nobody looks.
 func TestDamagedCheckpointEndsWithTheSameBits(t *testing.T) {
 	cache := t.TempDir()
@@ -388,9 +430,9 @@ func TestDamagedCheckpointEndsWithTheSameBits(t *testing.T) {
 	s.do(d, Retry)
 	names, _, err := listCheckpoints(t.Context(), s.store, studyJob)
 	if err != nil || len(names) < 2 {
-		t.Fatalf("the checkpoints are %q, %v", names, err)
+		t.Fatalf("the checkpoints are %v, %v", names, err)
 	}
-	key := names[len(names)-1] + tensorsSuffix
+	key := names[len(names)-1].Key() + plan.TensorsSuffix
 	info, err := s.store.Stat(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -426,7 +468,7 @@ func TestDrainedJobEndsWithTheSameBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at = append(at, filepath.Base(names[len(names)-1]))
+		at = append(at, filepath.Base(names[len(names)-1].Key()))
 	}
 	if at[0] >= at[1] || at[1] >= at[2] || !strings.HasPrefix(at[0], "000000-0000000") {
 		t.Errorf("the job was interrupted at %q: not in the middle of an epoch, or without progress", at)

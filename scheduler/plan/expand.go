@@ -224,7 +224,7 @@ func (p *Plan) Spec(job Job) Spec {
 	return Spec{
 		Job: job.ID, Engine: p.Engine, Sweep: p.ID, Trial: job.Trial, Fold: job.Fold, Until: job.Until,
 		Config: trial.Config, Base: trial.BaseOf(job.Fold), Pack: p.Data.Pack, Classes: p.Data.Classes,
-		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints,
+		Train: fold.Train, Test: fold.Test, Resources: p.Resources, Checkpoints: p.Checkpoints, Metric: p.Metric,
 		SameTraining: append(p.otherCrops(job), rungs...), Rungs: rungs,
 	}
 }

@@ -89,7 +89,7 @@ func TestSpecs(t *testing.T) {
 	want := Spec{
 		Job: p.Jobs[4].ID, Engine: Engine, Sweep: p.ID, Trial: 1, Fold: 1, Config: s.Trials[1].Config,
 		Base: bases["caffenet.onnx"], Pack: data.Pack, Classes: data.Classes, Train: folds[1].Train, Test: folds[1].Test,
-		Resources: s.Resources, Checkpoints: s.Checkpoints, SameTraining: specs[4].SameTraining, Rungs: specs[4].Rungs,
+		Resources: s.Resources, Checkpoints: s.Checkpoints, Metric: s.Metric, SameTraining: specs[4].SameTraining, Rungs: specs[4].Rungs,
 	}
 	if diff := cmp.Diff(want, specs[4]); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)

@@ -225,10 +225,11 @@ type Resources struct {
 	Memory Bytes `yaml:"memory,omitempty" json:"memory,omitempty"`
 }
 
-// Checkpoints is when checkpoints are written and which are kept.
+// Checkpoints is when checkpoints are written and which are kept of each job, once
+// it is over: see Retained.
 type Checkpoints struct {
-	EveryEpochs     int `yaml:"every_epochs" json:"every_epochs"`
-	SaveTrialBest   int `yaml:"save_trial_best" json:"save_trial_best"` // 0: not run yet
+	EveryEpochs     int `yaml:"every_epochs" json:"every_epochs"` // 0: only when a job is interrupted
+	SaveTrialBest   int `yaml:"save_trial_best" json:"save_trial_best"`
 	SaveTrialLatest int `yaml:"save_trial_latest" json:"save_trial_latest"`
 }
 
@@ -318,7 +319,7 @@ type Budget struct {
 type Seconds int64
 
 // Spec is all that a worker needs to run a job. Everything in it but Sweep,
-// Resources and Checkpoints is covered by the job's ID.
+// Resources, Checkpoints and Metric is covered by the job's ID.
 type Spec struct {
 	Job         string      `json:"job"`
 	Engine      string      `json:"engine"`
@@ -334,11 +335,12 @@ type Spec struct {
 	Test        []int       `json:"test"`
 	Resources   Resources   `json:"resources"`
 	Checkpoints Checkpoints `json:"checkpoints"`
+	Metric      Metric      `json:"metric,omitzero"` // what the best checkpoints are the best by
 	// SameTraining are the jobs that train alike, but evaluate otherwise or stop
 	// earlier: a checkpoint of theirs is as good as one of this job.
 	SameTraining []string `json:"same_training,omitempty"`
 	// Rungs are those of SameTraining that stop earlier; once this job has an
-	// outcome, nobody needs their checkpoints.
+	// outcome, only the best of their checkpoints are kept.
 	Rungs []string `json:"rungs,omitempty"`
 }
 

@@ -118,8 +118,9 @@ func (c *checker) sweep(doc *document) {
 	c.count("resources.priority", doc.Resources.Priority, 1, 99)
 	c.count("resources.max_restarts", doc.Resources.MaxRestarts, 0, 100)
 	c.count("checkpoints.every_epochs", doc.Checkpoints.EveryEpochs, 0, 100_000)
-	if n := doc.Checkpoints.SaveTrialBest; n != 0 {
-		c.bad("checkpoints.save_trial_best", fmt.Sprintf("is %d, but this version keeps the latest checkpoints only", n), "write 0 or remove it; the final model is kept in any case")
+	c.count("checkpoints.save_trial_best", doc.Checkpoints.SaveTrialBest, 0, 100)
+	if doc.Checkpoints.SaveTrialBest > 0 && doc.Checkpoints.EveryEpochs == 0 {
+		c.bad("checkpoints.save_trial_best", "keeps checkpoints of the best epochs, but none are written (every_epochs is 0)", "write every_epochs: 1")
 	}
 	c.count("checkpoints.save_trial_latest", doc.Checkpoints.SaveTrialLatest, 1, 100)
 	c.searchSection(doc)
