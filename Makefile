@@ -3,6 +3,7 @@
 # library by the integrity hash in trainer/ort/library/package-lock.json.
 
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
+VERSITYGW_VERSION := v1.8.0
 LINT_VERSION  := v2.15.0
 GOTESTSUM_VERSION := v1.13.0
 
@@ -10,9 +11,11 @@ ORT_DIR := build/onnxruntime
 ORT_LIB := $(ORT_DIR)/lib/.ready
 TOOLS   := $(CURDIR)/build/tools
 MINIO   := $(TOOLS)/minio
+VERSITYGW := $(TOOLS)/versitygw
 SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
+export VERSITYGW_BIN ?= $(VERSITYGW)
 
 .PHONY: setup build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
 
@@ -38,11 +41,14 @@ chaos: setup test-tools ## kill -9 a thousand processes of a cluster that trains
 	ORCHESTRATOR_TEST_CHAOS_KILLS=1000 ORCHESTRATOR_TEST_CHAOS_OUTAGE=1m \
 		go test ./cmd/orchestrator -run TestChaos -v -timeout 3h
 
-test-tools: $(MINIO) $(TOOLS)/gotestsum ## MinIO (built from its Go module), Redis, the test runner
+test-tools: $(MINIO) $(VERSITYGW) $(TOOLS)/gotestsum ## MinIO and another S3 server (built from their Go modules), Redis, the test runner
 	./tools/install-redis.sh
 
 $(MINIO):
 	GOBIN=$(TOOLS) GOFLAGS=-mod=mod go install github.com/minio/minio@$(MINIO_VERSION)
+
+$(VERSITYGW):
+	GOBIN=$(TOOLS) GOFLAGS=-mod=mod go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 
 lint: $(TOOLS)/golangci-lint ## format, vet, import rules
 	$(TOOLS)/golangci-lint run ./...

@@ -38,4 +38,25 @@ func TestS3Conforms(t *testing.T) {
 			}
 		}
 	})
+	t.Run("large objects in parts", func(t *testing.T) {
+		exerciseParts(t, server.Options("parts"), server.Open)
+	})
+}
+
+// A server that shares no code with the one above.
+func TestS3ConformsElsewhere(t *testing.T) {
+	t.Parallel()
+	server := artifactstest.StartVersity(t)
+	t.Run("prefix", func(t *testing.T) {
+		artifactstest.Exercise(t, func(t *testing.T) artifacts.Store { return server.Store(t, "plain", "some/team") })
+	})
+	t.Run("large objects in parts", func(t *testing.T) {
+		exerciseParts(t, server.Options("parts"), server.Open)
+	})
+}
+
+// exerciseParts checks the promises on objects that are larger than one request may be.
+func exerciseParts(t *testing.T, o artifacts.S3Options, open func(testing.TB, artifacts.S3Options) artifacts.Store) {
+	o.MaxPut = 5 << 20 // the least that servers accept of a part but the last
+	artifactstest.ExerciseLarge(t, 12<<20, func(t *testing.T) artifacts.Store { return open(t, o) })
 }

@@ -31,7 +31,7 @@ func (e *Error) Hint() string {
 	case errors.Is(e.Err, ErrUnavailable):
 		return "check that the store is running and can be reached from this machine: orchestrator doctor"
 	case errors.Is(e.Err, ErrDenied):
-		return "check the store's credentials, and that they may list, read, write and delete there"
+		return "check the store's credentials and region, that temporary credentials have not expired, and that they may list, read, write and delete there"
 	case errors.Is(e.Err, ErrNoSpace):
 		return "free some space or choose another store, then resume: nothing that was stored is lost"
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
@@ -26,34 +25,45 @@ type S3Options struct {
 	// Prefix is put before every key, with a slash between; it may be empty.
 	Prefix string
 	// AccessKey, SecretKey and SessionToken identify the user. With an empty
-	// AccessKey they are taken from AWS_*, then MINIO_* environment variables,
-	// then ~/.aws/credentials; where none is found, requests are anonymous.
+	// AccessKey they are looked for, and renewed, as credentials.go says.
 	AccessKey    string
 	SecretKey    string
 	SessionToken string
 	Region       string // us-east-1 where it is empty, which MinIO does not mind
 	Secure       bool   // TLS
-	// PathStyle addresses the bucket as host/bucket instead of bucket.host.
-	// The default depends on the endpoint: Amazon's gets the latter.
-	PathStyle bool
-	// Transport replaces the HTTP transport, for private certificates.
+	CACert       string // PEM file of the authorities to trust; empty: the system's
+	Addressing   Addressing
+	// MaxPut is the size of the largest object that is written by one request;
+	// 0: 5 GiB, which is what Amazon allows. A larger one is uploaded in parts.
+	MaxPut int64
+	// Transport replaces the HTTP transport.
 	Transport http.RoundTripper
 }
+
+// Addressing is how requests name the bucket.
+type Addressing int
+
+// The ways to address a bucket.
+const (
+	AddressAuto    Addressing = iota // by host for Amazon's endpoints, else by path
+	AddressByPath                    // host/bucket
+	AddressVirtual                   // bucket.host
+)
 
 // S3 opens a store in a bucket of MinIO, Amazon S3 or another server that
 // honours If-None-Match: * on a put; Check tells whether one does. The bucket
 // is made if it is missing and the credentials allow it. A server that cannot
 // be reached fails every call within some seconds (ErrUnavailable).
 //
-// Every object is one put request, never a multipart upload, because only a
-// single put is known to be conditional everywhere. That limits an object to
-// 5 GiB on Amazon S3.
+// An object is one put request where that is possible, as more servers honour the
+// condition of a single put than that of the end of a multipart upload, which is
+// how objects of more than MaxPut bytes are written.
 func S3(ctx context.Context, o S3Options) (Store, error) {
 	o, err := o.normalised()
 	if err != nil {
 		return nil, &Error{Op: "open", Store: "s3", Err: err}
 	}
-	s := &s3Store{bucket: o.Bucket, prefix: o.Prefix}
+	s := &s3Store{bucket: o.Bucket, prefix: o.Prefix, maxPut: o.MaxPut}
 	s.name = "s3 " + scheme(o.Secure) + "://" + o.Endpoint + "/" + o.Bucket
 	if o.Prefix != "" {
 		s.name += "/" + o.Prefix
@@ -100,27 +110,24 @@ func (o S3Options) normalised() (S3Options, error) {
 			return o, fmt.Errorf("the prefix: %w", err)
 		}
 	}
-	o.Region = cmp.Or(o.Region, "us-east-1")
+	o.Region, o.MaxPut = cmp.Or(o.Region, "us-east-1"), cmp.Or(o.MaxPut, maxPut)
 	return o, nil
 }
 
 func (o S3Options) connect() (minio.Core, error) {
-	creds := credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)
-	if o.AccessKey == "" {
-		creds = credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{}, &credentials.EnvMinio{}, &credentials.FileAWSCredentials{},
-		})
-	}
-	lookup := minio.BucketLookupAuto
-	if o.PathStyle {
-		lookup = minio.BucketLookupPath
-	}
 	transport := o.Transport
 	if transport == nil {
-		transport = newTransport()
+		own := newTransport()
+		if err := trust(own, o.CACert); err != nil {
+			return minio.Core{}, err
+		}
+		transport = own
+	}
+	lookup := map[Addressing]minio.BucketLookupType{
+		AddressAuto: minio.BucketLookupAuto, AddressByPath: minio.BucketLookupPath, AddressVirtual: minio.BucketLookupDNS,
 	}
 	client, err := minio.New(o.Endpoint, &minio.Options{
-		Creds: creds, Secure: o.Secure, Region: o.Region, BucketLookup: lookup,
+		Creds: o.credentials(), Secure: o.Secure, Region: o.Region, BucketLookup: lookup[o.Addressing],
 		Transport: transport, MaxRetries: 4,
 	})
 	if err != nil {
@@ -134,6 +141,7 @@ type s3Store struct {
 	bucket string
 	prefix string
 	name   string
+	maxPut int64
 }
 
 func (s *s3Store) String() string { return s.name }
@@ -228,8 +236,15 @@ func (s *s3Store) write(ctx context.Context, key string, r io.Reader, size int64
 			return err
 		}
 	}
-	opts.DisableMultipart = true
 	opts.ContentType = "application/octet-stream"
+	if size > s.maxPut {
+		err := s.writeInParts(ctx, key, src, size, opts)
+		if broken := src.close(); broken != nil {
+			return broken
+		}
+		return fromS3(err)
+	}
+	opts.DisableMultipart = true
 	_, err := s.core.Client.PutObject(ctx, s.bucket, s.full(key), rewindable(src, r), size, opts)
 	if broken := src.close(); broken != nil {
 		return broken

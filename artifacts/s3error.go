@@ -1,7 +1,9 @@
 package artifacts
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -53,7 +55,8 @@ func classOf(response minio.ErrorResponse) error {
 	case "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded":
 		return ErrNoSpace
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken",
-		"InvalidToken", "RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem":
+		"InvalidToken", "InvalidTokenId", "RequestTimeTooSkewed", "AllAccessDisabled", "AccountProblem",
+		"AuthorizationHeaderMalformed", "InvalidRegion", "IllegalLocationConstraintException": // the last three: of another region
 		return ErrDenied
 	}
 	if strings.HasPrefix(response.Code, "XMinioInsufficient") {
@@ -79,6 +82,10 @@ func classOf(response minio.ErrorResponse) error {
 func plainCause(err *url.Error) error {
 	if strings.Contains(err.Err.Error(), "server gave HTTP response to HTTPS client") {
 		return errors.New("the server speaks plain HTTP, TLS was asked for: write http:// before the endpoint")
+	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err.Err, &untrusted) {
+		return fmt.Errorf("%w; where the server has an authority of its own, s3.ca_cert names its PEM file", err.Err)
 	}
 	return err.Err
 }

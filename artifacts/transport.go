@@ -2,8 +2,12 @@ package artifacts
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -33,6 +37,24 @@ func newTransport() *http.Transport {
 		ResponseHeaderTimeout: idleTimeout,
 		DisableCompression:    true, // or sizes would be those before it
 	}
+}
+
+// trust has connections trust the authorities of a PEM file instead of the
+// system's.
+func trust(t *http.Transport, file string) error {
+	if file == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read the certificate authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s holds no certificate in PEM form: give the authority's certificate as a .pem file", file)
+	}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	return nil
 }
 
 // idleConn fails once nothing has moved for idleTimeout. A write also extends

@@ -1,18 +1,19 @@
 package artifactstest
 
 import (
-	"bytes"
-	"cmp"
-	"errors"
-	"fmt"
-	"math/rand/v2"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
-	"syscall"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,15 +22,15 @@ import (
 
 // MinIO is a running server with an empty data folder of its own.
 type MinIO struct {
-	Endpoint  string // http://127.0.0.1:port
-	AccessKey string
-	SecretKey string
-	Folder    string // its data
+	server
+	CACert string // PEM file of the authority that signed its certificate, if it has one
+}
 
-	binary string
-	cmd    *exec.Cmd
-	out    *lockedBuffer
-	exited chan struct{}
+// MinIOOptions change how a MinIO server runs.
+type MinIOOptions struct {
+	TLS    bool   // with a certificate for 127.0.0.1 of an authority of its own
+	Domain string // whose subdomains are buckets
+	Region string
 }
 
 // StartMinIO runs a MinIO server on a free loopback port until the test ends.
@@ -37,134 +38,81 @@ type MinIO struct {
 // is skipped, or fails if CI is set.
 func StartMinIO(t testing.TB) *MinIO {
 	t.Helper()
-	binary, err := exec.LookPath(cmp.Or(os.Getenv("MINIO_BIN"), "minio"))
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no MinIO server to test with: %v", err)
-		}
-		t.Skipf("no MinIO server to test with (set MINIO_BIN): %v", err)
+	return StartMinIOWith(t, MinIOOptions{})
+}
+
+// StartMinIOWith is StartMinIO with options.
+func StartMinIOWith(t testing.TB, o MinIOOptions) *MinIO {
+	t.Helper()
+	binary := findBinary(t, "minio", "MINIO_BIN")
+	m, scheme, certificates := &MinIO{}, "http", t.TempDir()
+	if o.TLS {
+		scheme = "https"
+		m.CACert = writeCertificates(t, certificates)
+		// Only the test's client has to trust; that the server is up is all that counts here.
+		m.client = &http.Client{Timeout: time.Second, Transport: &http.Transport{
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		}}
 	}
-	m := &MinIO{AccessKey: "test-access-key", SecretKey: "test-secret-key", Folder: t.TempDir()}
-	m.binary = binary
-	for range 5 { // another process may take the port before the server does
-		address, addressErr := freeAddress()
-		if addressErr != nil {
-			t.Fatal(addressErr)
-		}
-		if err = m.start(address); err == nil {
-			t.Cleanup(m.stop)
-			return m
-		}
+	m.ready = func(s *server) *http.Request {
+		r, _ := http.NewRequest(http.MethodGet, s.Endpoint+"/minio/health/ready", nil)
+		return r
 	}
-	t.Fatalf("start %s: %v", binary, err)
-	return nil
+	m.command = func(address string) *exec.Cmd {
+		cmd := exec.Command(binary, "server", "--quiet", "--certs-dir", certificates, "--address", address, "--console-address", "127.0.0.1:0", m.Folder)
+		cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+m.AccessKey, "MINIO_ROOT_PASSWORD="+m.SecretKey,
+			"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off", "MINIO_DOMAIN="+o.Domain, "MINIO_SITE_REGION="+o.Region)
+		return cmd
+	}
+	m.run(t, scheme)
+	return m
 }
 
 // Options are what opens a bucket on the server.
 func (m *MinIO) Options(bucket string) artifacts.S3Options {
-	return artifacts.S3Options{Endpoint: m.Endpoint, Bucket: bucket, AccessKey: m.AccessKey, SecretKey: m.SecretKey}
+	o := m.server.Options(bucket)
+	o.CACert = m.CACert
+	return o
 }
 
-// Store opens a bucket on the server.
-func (m *MinIO) Store(t testing.TB, bucket, prefix string) artifacts.Store {
+// writeCertificates makes an authority and a server's certificate, where MinIO looks
+// for it, and returns the authority's PEM file.
+func writeCertificates(t testing.TB, folder string) string {
 	t.Helper()
-	o := m.Options(bucket)
-	o.Prefix = prefix
-	s, err := artifacts.S3(t.Context(), o)
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of this test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	signer, key := newKey(t), newKey(t)
+	write := func(name, kind string, der []byte, err error) string {
+		path := filepath.Join(folder, name)
+		if err == nil {
+			err = os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), signer)
+	write("public.crt", "CERTIFICATE", der, err)
+	der, err = x509.MarshalPKCS8PrivateKey(key)
+	write("private.key", "PRIVATE KEY", der, err)
+	der, err = x509.CreateCertificate(rand.Reader, authority, authority, signer.Public(), signer)
+	return write("authority.pem", "CERTIFICATE", der, err)
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
-}
-
-func (m *MinIO) start(address string) error {
-	m.Endpoint = "http://" + address
-	m.out = &lockedBuffer{}
-	m.cmd = exec.Command(m.binary, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", m.Folder)
-	m.cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+m.AccessKey, "MINIO_ROOT_PASSWORD="+m.SecretKey,
-		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off")
-	m.cmd.Stdout, m.cmd.Stderr = m.out, m.out
-	dieWithParent(m.cmd)
-	if err := m.cmd.Start(); err != nil {
-		return err
-	}
-	exited := make(chan struct{})
-	go func() { _ = m.cmd.Wait(); close(exited) }()
-	m.exited = exited
-	return m.waitReady()
-}
-
-// freeAddress is one that nothing listens on. Its port is below those that systems
-// give to outgoing connections: between Stop and Start such a connection could take
-// it, or a client that dials it could be connected to itself.
-func freeAddress() (string, error) {
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(15_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", errors.New("no free port")
-}
-
-func (m *MinIO) waitReady() error {
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for {
-		select {
-		case <-m.exited:
-			return fmt.Errorf("the server exited: %s", m.out)
-		case <-deadline:
-			m.stop()
-			return fmt.Errorf("the server was not ready in time: %s", m.out)
-		case <-tick.C:
-			res, err := client.Get(m.Endpoint + "/minio/health/ready")
-			if err != nil {
-				continue
-			}
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-	}
-}
-
-// Stop ends the server before the test does, as a power cut would; Start brings it
-// back.
-func (m *MinIO) Stop() { m.stop() }
-
-// Start starts the server again after Stop, at the same address and with the data
-// it had.
-func (m *MinIO) Start() error { return m.start(strings.TrimPrefix(m.Endpoint, "http://")) }
-
-// Pause has the server neither answer nor end, until Continue.
-func (m *MinIO) Pause() error { return m.cmd.Process.Signal(syscall.SIGSTOP) }
-
-// Continue ends a Pause.
-func (m *MinIO) Continue() error { return m.cmd.Process.Signal(syscall.SIGCONT) }
-
-func (m *MinIO) stop() {
-	_ = m.cmd.Process.Signal(syscall.SIGKILL)
-	<-m.exited
-}
-
-// lockedBuffer collects a process's output.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	return key
 }

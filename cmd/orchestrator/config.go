@@ -30,6 +30,7 @@ type config struct {
 		SessionToken string `mapstructure:"session_token"`
 		Region       string `mapstructure:"region"`
 		PathStyle    bool   `mapstructure:"path_style"`
+		CACert       string `mapstructure:"ca_cert"`
 	} `mapstructure:"s3"`
 
 	RedisAuth struct {
@@ -54,8 +55,9 @@ var settings = []struct {
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
 	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
 	{"s3.region", "s3-region", "S3 region", "us-east-1", false},
-	{"s3.path_style", "s3-path-style", "address buckets by path instead of by host name", true, false},
-	{"s3.access_key", "", "S3 access key", "", true},
+	{"s3.path_style", "s3-path-style", "address buckets by path (host/bucket); false: by host name (bucket.host)", true, false},
+	{"s3.ca_cert", "s3-ca-cert", "PEM file with the CA of an https:// endpoint (default: the system's)", "", false},
+	{"s3.access_key", "", "S3 access key; without one, keys are looked for where Amazon's tools do", "", true},
 	{"s3.secret_key", "", "S3 secret key", "", true},
 	{"s3.session_token", "", "S3 session token of temporary credentials", "", true},
 	{"redis_auth.username", "", "Redis ACL user", "", true},

@@ -76,10 +76,11 @@ func TestEveryCommandHelps(t *testing.T) {
 func TestSettingsReachChildren(t *testing.T) {
 	c := config{Store: "s3://b/p", CacheDir: "/c", Library: "/l.so", LogLevel: "debug"}
 	c.S3.Endpoint, c.S3.AccessKey, c.S3.SecretKey, c.S3.Region = "http://h:1", "ak", "sk", "r"
+	c.S3.CACert = "/ca.pem"
 	want := []string{
 		"ORCHESTRATOR_STORE=s3://b/p", "ORCHESTRATOR_CACHE_DIR=/c", "ORCHESTRATOR_ONNXRUNTIME_LIBRARY=/l.so",
 		"ORCHESTRATOR_LOG_LEVEL=debug", "ORCHESTRATOR_S3_ENDPOINT=http://h:1", "ORCHESTRATOR_S3_REGION=r",
-		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_ACCESS_KEY=ak", "ORCHESTRATOR_S3_SECRET_KEY=sk",
+		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_CA_CERT=/ca.pem", "ORCHESTRATOR_S3_ACCESS_KEY=ak", "ORCHESTRATOR_S3_SECRET_KEY=sk",
 	}
 	if diff := cmp.Diff(want, c.environ()); diff != "" {
 		t.Errorf("the child's environment (-want +got):\n%s", diff)

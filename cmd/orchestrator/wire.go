@@ -20,9 +20,13 @@ import (
 // openStore opens the artifact store of the settings.
 func (a *app) openStore(ctx context.Context) (artifacts.Store, error) {
 	s := a.config.S3
+	addressing := artifacts.AddressVirtual
+	if s.PathStyle {
+		addressing = artifacts.AddressByPath
+	}
 	return artifacts.Open(ctx, a.config.Store, artifacts.S3Options{
 		Endpoint: s.Endpoint, AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken,
-		Region: s.Region, PathStyle: s.PathStyle,
+		Region: s.Region, CACert: s.CACert, Addressing: addressing,
 	})
 }
 

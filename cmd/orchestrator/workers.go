@@ -189,7 +189,7 @@ func (a *app) trainerCommand() (func(context.Context) *exec.Cmd, error) {
 func (c *config) environ() []string {
 	values := map[string]string{
 		"store": c.Store, "cache_dir": c.CacheDir, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
-		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle),
+		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle), "s3.ca_cert": c.S3.CACert,
 		"s3.access_key": c.S3.AccessKey, "s3.secret_key": c.S3.SecretKey, "s3.session_token": c.S3.SessionToken,
 	}
 	var env []string
