@@ -13,6 +13,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/artifacts/report"
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/artifacts/report/page"
 	"orchestrator/scheduler/plan"
 )
@@ -169,7 +170,7 @@ func readShown(ctx context.Context, store artifacts.Store, s *page.Study) error 
 		if err != nil {
 			return err
 		}
-		answers, err := page.ReadAnswers(bytes.NewReader(data), s.Plan.Data.Classes, f.Fold)
+		answers, err := analysis.ReadAnswers(bytes.NewReader(data), s.Plan.Data.Classes, f.Fold)
 		if err != nil {
 			return fmt.Errorf("predictions of job %s: %w", f.Job, err)
 		}

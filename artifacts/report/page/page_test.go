@@ -184,17 +184,3 @@ func TestNothingYet(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
-
-func TestReadAnswers(t *testing.T) {
-	good := "file,label,predicted,probability:a,probability:b\nx.jpg,a,b,0.25,0.75\n"
-	got, err := ReadAnswers(strings.NewReader(good), []string{"a", "b"}, 3)
-	want := []stats.Answer{{File: "x.jpg", Label: 0, Predicted: 1, Probabilities: []float64{0.25, 0.75}, Fold: 3}}
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("error %v (-want +got):\n%s", err, diff)
-	}
-	for _, bad := range []string{"a,b\n", strings.Replace(good, "0.25", "x", 1), strings.Replace(good, ",b,0", ",c,0", 1), strings.Replace(good, "0.75", "7", 1), `"`} {
-		if _, err := ReadAnswers(strings.NewReader(bad), []string{"a", "b"}, 0); err == nil {
-			t.Errorf("%q was read", bad)
-		}
-	}
-}

@@ -1,4 +1,4 @@
-package page
+package analysis
 
 import (
 	"encoding/csv"
