@@ -2,11 +2,21 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 )
+
+// ErrUnknownSweep is what errors are, with errors.Is, that name a sweep which the
+// store does not have.
+var ErrUnknownSweep = errors.New("there is no such sweep")
+
+// unknownSweep is such an error.
+type unknownSweep struct{ inputError }
+
+func (unknownSweep) Unwrap() error { return ErrUnknownSweep }
 
 // inputError is about what the user wrote.
 type inputError struct{ message, hint string }
@@ -83,7 +93,7 @@ func unknown(word string, entries []entry) error {
 	if near := nearest(word, entries); near != "" {
 		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 	}
-	return inputError{message, hint}
+	return unknownSweep{inputError{message, hint}}
 }
 
 // nearest is the sweep whose ID, or whose beginning, takes the fewest changes

@@ -17,6 +17,7 @@ type Worker struct {
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Devices []string  `json:"devices"` // the demands that it meets
+	Labels  []string  `json:"labels"`  // that jobs may ask for
 	Slots   int       `json:"slots"`
 	Status  string    `json:"status"` // active, or stopped while it drains
 	Started time.Time `json:"started"`
@@ -36,7 +37,7 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 	workers := make([]Worker, 0, len(servers))
 	for _, s := range servers {
 		w := Worker{Host: s.Host, PID: s.PID, Slots: s.Concurrency, Status: s.Status, Started: s.Started,
-			Devices: devicesOf(slices.Collect(maps.Keys(s.Queues))), Running: []Task{}}
+			Devices: devicesOf(slices.Collect(maps.Keys(s.Queues))), Labels: labelsOf(slices.Collect(maps.Keys(s.Queues))), Running: []Task{}}
 		for _, a := range s.ActiveWorkers {
 			if t, err := parseTask(a.TaskPayload); err == nil {
 				w.Running = append(w.Running, t)
@@ -59,4 +60,16 @@ func devicesOf(queues []string) []string {
 		}
 	}
 	return devices
+}
+
+func labelsOf(queues []string) []string {
+	labels := []string{}
+	for _, queue := range queues {
+		if _, label, has := strings.Cut(queue, "@"); has {
+			label, _, _ = strings.Cut(label, "-x") // a label has no hyphens
+			labels = append(labels, label)
+		}
+	}
+	slices.Sort(labels)
+	return slices.Compact(labels)
 }

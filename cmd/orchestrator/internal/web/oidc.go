@@ -1,0 +1,6 @@
+package web
+
+// OIDC is a provider of identities.
+type OIDC struct {
+	Name string
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"orchestrator/cmd/orchestrator/internal/web"
+)
+
+type serveOptions struct {
+	listen   string
+	insecure bool
+}
+
+func newServeCommand(a *app) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the sweeps in a browser, and a JSON API",
+		Long: `Serves pages that show the sweeps of the store while they run, with their curves,
+comparisons and pictures, and the API that the pages use (/api/openapi.json). A
+folder as the store is enough; with a queue it shows the workers, too.
+
+Without sign-in it listens on loopback only. serve.tokens and serve.oidc.* say who
+may sign in, and as what: see docs/serving.md.` + "\n" + exitHelp,
+		Example: "  orchestrator serve\n  orchestrator serve --listen 127.0.0.1:0 --store s3://orchestrator --redis redis.example:6379",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), a, o) },
+	}
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to serve on")
+	cmd.Flags().BoolVar(&o.insecure, "insecure-no-auth", false, "listen beyond loopback although nobody has to sign in: whoever reaches the port may do everything")
+	return cmd
+}
+
+func runServe(ctx context.Context, a *app, o serveOptions) error {
+	log, err := a.config.logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	access, err := a.access()
+	if err != nil {
+		return err
+	}
+	if !access.Required() && !o.insecure && !loopback(o.listen) {
+		return usagef("set up serve.tokens or serve.oidc (docs/serving.md), listen on 127.0.0.1, or say --insecure-no-auth",
+			"nobody has to sign in, and %s can be reached from other machines", o.listen)
+	}
+	access.AnyHost = o.insecure
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	q := &liveQueue{find: a.findQueue, changed: a.queueChanged}
+	defer q.close()
+	if _, err := q.now(ctx); err != nil {
+		return err // a Redis that was named has to be there in the beginning
+	}
+	s := a.newScheduler(store, nil)
+	s.Queue, s.Log = q, log
+	server, err := web.New(web.Options{
+		Store: store, Scheduler: s, Queue: q.name, Workers: q.workers,
+		CacheDir: a.config.CacheDir, Version: currentVersion().Version, Log: log, Access: access,
+	})
+	if err != nil {
+		return usagef("docs/serving.md describes the settings", "%w", err)
+	}
+	defer server.Close()
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return usagef("--listen 127.0.0.1:0 takes any free port", "listening: %w", err)
+	}
+	fmt.Fprintf(a.out, "The sweeps of %s are at http://%s/\n", store, listener.Addr())
+	return server.Serve(ctx, func(h *http.Server) error { return h.Serve(listener) })
+}
+
+// loopback tells whether an address to listen on can be reached from this machine
+// alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// access reads who may sign in.
+func (a *app) access() (web.Access, error) { return web.Access{}, nil }
+
+// queueChanged names the queue that would be found now: of a run in progress, its
+// file at its time.
+func (a *app) queueChanged() string {
+	if a.config.Redis != "" || !a.storeIsFolder() {
+		return a.config.Redis
+	}
+	info, err := os.Stat(a.embeddedFile())
+	if errors.Is(err, os.ErrNotExist) || err != nil {
+		return ""
+	}
+	return info.ModTime().String()
+}
