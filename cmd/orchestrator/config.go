@@ -34,9 +34,14 @@ type config struct {
 	} `mapstructure:"s3"`
 
 	RedisAuth struct {
-		Username string `mapstructure:"username"`
-		Password string `mapstructure:"password"`
-		CACert   string `mapstructure:"ca_cert"`
+		Username         string `mapstructure:"username"`
+		Password         string `mapstructure:"password"`
+		SentinelUsername string `mapstructure:"sentinel_username"`
+		SentinelPassword string `mapstructure:"sentinel_password"`
+		CACert           string `mapstructure:"ca_cert"`
+		ClientCert       string `mapstructure:"client_cert"`
+		ClientKey        string `mapstructure:"client_key"`
+		ServerName       string `mapstructure:"server_name"`
 	} `mapstructure:"redis_auth"`
 }
 
@@ -49,7 +54,7 @@ var settings = []struct {
 }{
 	{"output", "output", "how results are printed: table or json (results and report also csv, latex; model graph also dot)", "table", false},
 	{"store", "store", "artifact store: a folder, or s3://bucket/prefix", filepath.Join(".orchestrator", "store"), false},
-	{"redis", "redis", "Redis for submit and worker: host:port, redis://... or rediss://... (run brings its own)", "", false},
+	{"redis", "redis", "Redis for submit and worker: host:port, redis://host:port/db, redis+sentinel://host1,host2/master, redis+cluster://host1,host2; rediss... for TLS (run brings its own)", "", false},
 	{"cache_dir", "cache-dir", "folder for fetched data sets and models, decoded pictures and features", "", false},
 	{"onnxruntime_library", "onnxruntime-library", "ONNX Runtime shared library (default: the one that make setup installs)", "", false},
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
@@ -62,7 +67,12 @@ var settings = []struct {
 	{"s3.session_token", "", "S3 session token of temporary credentials", "", true},
 	{"redis_auth.username", "", "Redis ACL user", "", true},
 	{"redis_auth.password", "", "Redis password", "", true},
-	{"redis_auth.ca_cert", "", "PEM file with the CA of a rediss:// server", "", true},
+	{"redis_auth.sentinel_username", "", "ACL user of the sentinels", "", true},
+	{"redis_auth.sentinel_password", "", "password of the sentinels", "", true},
+	{"redis_auth.ca_cert", "", "PEM file with the CA of rediss:// servers (default: the system's)", "", true},
+	{"redis_auth.client_cert", "", "PEM file with the certificate to show to servers that ask for one (mutual TLS)", "", true},
+	{"redis_auth.client_key", "", "PEM file with the key of that certificate", "", true},
+	{"redis_auth.server_name", "", "name in the servers' certificates (default: the host in the address)", "", true},
 }
 
 // envName is the environment variable of a setting: s3.access_key is
@@ -107,7 +117,22 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 	if err := v.UnmarshalExact(&c); err != nil {
 		return config{}, usagef("the known settings are: "+knownSettings(), "%s: %w", v.ConfigFileUsed(), err)
 	}
+	if f := flags.Lookup("redis"); f.Changed && holdsPassword(c.Redis) {
+		return c, usagef("set "+envName("redis_auth.password")+", or the whole address as "+envName("redis"),
+			"the password in --redis can be read by everybody in the list of processes")
+	}
 	return c, c.finish()
+}
+
+// holdsPassword tells whether an address has one in it.
+func holdsPassword(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	end := strings.LastIndex(rest, "@")
+	if end < 0 {
+		return false
+	}
+	_, password, _ := strings.Cut(rest[:end], ":")
+	return password != ""
 }
 
 func readConfigFile(v *viper.Viper, flags *pflag.FlagSet) error {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"orchestrator/scheduler/queue"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated pages in docs/")
@@ -84,5 +86,34 @@ func TestSettingsReachChildren(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, c.environ()); diff != "" {
 		t.Errorf("the child's environment (-want +got):\n%s", diff)
+	}
+}
+
+// TestRedisSettings: what the settings say of Redis reaches the queue, and no
+// password its name.
+func TestRedisSettings(t *testing.T) {
+	for name, value := range map[string]string{
+		"REDIS": "rediss+sentinel://me:first@a,b:1/main/2", "REDIS_AUTH_PASSWORD": "second", "REDIS_AUTH_SENTINEL_USERNAME": "su",
+		"REDIS_AUTH_SENTINEL_PASSWORD": "third", "REDIS_AUTH_CA_CERT": "ca.pem", "REDIS_AUTH_CLIENT_CERT": "c.pem", "REDIS_AUTH_CLIENT_KEY": "c.key",
+		"REDIS_AUTH_SERVER_NAME": "redis.example",
+	} {
+		t.Setenv("ORCHESTRATOR_"+name, value)
+	}
+	a := &app{}
+	var err error
+	if a.config, err = loadConfig(newRoot(a).PersistentFlags()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.redisOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := queue.Options{Username: "me", Password: "second", DB: 2, TLS: true, CACert: "ca.pem", ClientCert: "c.pem", ClientKey: "c.key",
+		ServerName: "redis.example", SentinelMaster: "main", SentinelAddrs: []string{"a:26379", "b:1"}, SentinelUsername: "su", SentinelPassword: "third"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got.String() != "rediss+sentinel://a:26379,b:1/main/2" {
+		t.Errorf("it is named %s", got)
 	}
 }

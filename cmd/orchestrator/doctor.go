@@ -131,6 +131,9 @@ func (a *app) checkRedis(ctx context.Context) (string, error) {
 		return "", err
 	}
 	detail := fmt.Sprintf("%s: Redis %s", o, info.Version)
+	if info.Masters > 1 {
+		detail += fmt.Sprintf(", %d masters", info.Masters)
+	}
 	if info.Eviction != "" && info.Eviction != "noeviction" {
 		detail += "; maxmemory-policy is " + info.Eviction + ", noeviction is safer"
 	}

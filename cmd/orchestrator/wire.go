@@ -62,7 +62,8 @@ func (a *app) redisOptions() (queue.Options, error) {
 	if auth.Password != "" {
 		o.Password = auth.Password
 	}
-	o.CACert = auth.CACert
+	o.SentinelUsername, o.SentinelPassword = auth.SentinelUsername, auth.SentinelPassword
+	o.CACert, o.ClientCert, o.ClientKey, o.ServerName = auth.CACert, auth.ClientCert, auth.ClientKey, auth.ServerName
 	return o, nil
 }
 

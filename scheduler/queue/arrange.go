@@ -110,9 +110,8 @@ func order(waiting []string, tasks map[string]Task, running, priorities map[stri
 
 // tasks reads what the tasks of a queue are for.
 func (q *Queue) tasks(ctx context.Context, queue string, jobs []string) (map[string]Task, error) {
-	const most = 1000 // commands in a pipeline
 	tasks := make(map[string]Task, len(jobs))
-	for chunk := range slices.Chunk(jobs, most) {
+	for chunk := range slices.Chunk(jobs, pipelined) {
 		messages := make([]*redis.StringCmd, len(chunk))
 		_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, job := range chunk {

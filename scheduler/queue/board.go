@@ -38,15 +38,15 @@ func (q *Queue) Progress(ctx context.Context, jobs []string) (map[string]plan.Pr
 	for i, job := range jobs {
 		keys[i] = progressKey(job)
 	}
-	values, err := q.redis.MGet(ctx, keys...).Result()
+	values, err := q.values(ctx, keys)
 	if err != nil {
-		return nil, fmt.Errorf("read the progress of jobs: %w", q.options.explain(err))
+		return nil, fmt.Errorf("read the progress of jobs: %w", err)
 	}
-	for i, v := range values {
+	for _, job := range jobs {
 		var p plan.Progress
 		// What another version wrote and we cannot read counts as not reported.
-		if text, ok := v.(string); ok && json.Unmarshal([]byte(text), &p) == nil {
-			board[jobs[i]] = p
+		if text, ok := values[progressKey(job)]; ok && json.Unmarshal([]byte(text), &p) == nil {
+			board[job] = p
 		}
 	}
 	return board, nil

@@ -39,4 +39,10 @@
 //     outage) gives it back for a while instead of training it twice.
 //   - A worker that is handed a job that it runs itself joins the running
 //     handler, and reports its result.
+//
+// # Clusters
+//
+// A queue's keys share a hash tag, "{any}", and so a node of a Redis Cluster: our
+// scripts and transactions are on one queue each. Claims and progress are keys
+// of a job, anywhere, and read by pipelines, which the client splits by node.
 package queue

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // ErrUnavailable: Redis could not be reached or is not ready; the same call may
@@ -62,8 +64,15 @@ func (o Options) explain(err error) error {
 		e.hint = "configure the password of Redis"
 	case has(text, "NOPERM"):
 		e.what, e.kind = "the user may not run a command that the queue needs", ErrDenied
-		e.hint = "grant it: ACL SETUSER " + orDefault(o.Username) + " ~asynq:* ~orchestrator:* &asynq:* +@all -@admin"
-	case has(text, "LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN"):
+		e.hint = "grant it: ACL SETUSER " + orDefault(o.Username) + " " + aclRules(len(o.ClusterAddrs) > 0)
+	case has(text, "MOVED "):
+		e.what, e.hint, e.err = isCluster, useCluster, nil
+	case has(text, "cluster support disabled"):
+		e.what, e.hint, e.err = "it is no cluster", "write redis://host:port", nil
+	case has(text, "No such master"), o.SentinelMaster != "" && errors.Is(err, redis.Nil):
+		e.what = fmt.Sprintf("the sentinels know no master %q", o.SentinelMaster)
+		e.hint = "write its name into the address: redis+sentinel://host1,host2/mymaster; SENTINEL masters lists what they know"
+	case has(text, "LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN"):
 		e.what, e.kind = "it is not ready to write", ErrUnavailable
 		e.hint = "wait until it has loaded its data, or configure the address of the master"
 	case has(text, "OOM command not allowed"):
@@ -73,9 +82,15 @@ func (o Options) explain(err error) error {
 		// A plain Redis waits for the rest of what it takes for a command.
 		e.what, e.kind = "the TLS connection failed", ErrUnavailable
 		e.hint = "check that this port speaks TLS, and the certificate authority and server name configured for Redis"
+		if has(text, "remote error:") {
+			e.hint = "the server refuses this side: configure a client certificate and its key that the server's authority has signed"
+		}
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, context.DeadlineExceeded), has(text, "connection refused", "all sentinels", "reset by peer"):
 		e.what, e.kind = "it cannot be reached", ErrUnavailable
 		e.hint = "check that Redis runs there and that its address is right; `orchestrator run` needs no Redis"
+		if !o.TLS {
+			e.hint = "check that Redis runs there and that its address is right (rediss:// where it speaks TLS); `orchestrator run` needs no Redis"
+		}
 	default:
 		return fmt.Errorf("%s: %w", o, err)
 	}

@@ -118,14 +118,14 @@ func (q *Queue) unclaimed(ctx context.Context, jobs []string) ([]string, error) 
 	for i, job := range jobs {
 		keys[i] = claimKey(job)
 	}
-	holders, err := q.redis.MGet(ctx, keys...).Result()
+	holders, err := q.values(ctx, keys)
 	if err != nil {
-		return nil, q.options.explain(err)
+		return nil, err
 	}
 	var none []string
-	for i, holder := range holders {
-		if holder == nil {
-			none = append(none, jobs[i])
+	for _, job := range jobs {
+		if _, claimed := holders[claimKey(job)]; !claimed {
+			none = append(none, job)
 		}
 	}
 	return none, nil

@@ -45,12 +45,17 @@ func hangingWorker(addr string) {
 	os.Exit(1)
 }
 
-// servers runs a test on a real Redis and on the embedded one.
+// servers runs a test on a real Redis, on a cluster of three, and on the embedded
+// one.
 func servers(t *testing.T, f func(t *testing.T, o queue.Options)) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		f(t, queuetest.StartRedis(t).Options())
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		f(t, queuetest.StartCluster(t))
 	})
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()

@@ -128,6 +128,18 @@ func TestParseURL(t *testing.T) {
 		{url: "redis://:pw@10.0.0.1:6380/2", want: queue.Options{Addr: "10.0.0.1:6380", Password: "pw", DB: 2}},
 		{url: "rediss://me:pw@redis.example.com", want: queue.Options{Addr: "redis.example.com:6379", Username: "me", Password: "pw", TLS: true}},
 		{url: "redis://[::1]/0", want: queue.Options{Addr: "[::1]:6379"}},
+		{url: "redis+sentinel://me:pw@a,b:26380,[::1]/main/2", want: queue.Options{Username: "me", Password: "pw", DB: 2,
+			SentinelMaster: "main", SentinelAddrs: []string{"a:26379", "b:26380", "[::1]:26379"}}},
+		{url: "rediss+sentinel://a/main", want: queue.Options{TLS: true, SentinelMaster: "main", SentinelAddrs: []string{"a:26379"}}},
+		{url: "redis+cluster://a:7000,b", want: queue.Options{ClusterAddrs: []string{"a:7000", "b:6379"}}},
+		{url: "rediss+cluster://:p%2Fw@a/", want: queue.Options{ClusterAddrs: []string{"a:6379"}, Password: "p/w", TLS: true}},
+		{url: "redis+sentinel://a,b", err: "names no master"},
+		{url: "redis+sentinel://a/main/x", err: `"x" in the address`},
+		{url: "redis+cluster://a/1", err: "a cluster has no databases"},
+		{url: "redis+cluster://:secret@a:x,b", err: "not a valid URL"},
+		{url: "redis+ring://a", err: `begins with "redis+ring://"`},
+		{url: "redis://a,b", err: "names several servers"},
+		{url: "redis://:12/secret@a", err: "not a valid URL"},
 		{url: "http://localhost", err: `begins with "http://"`},
 		{url: "redis://localhost/one", err: `"one" in the address`},
 		{url: "redis://:secret@local host", err: "not a valid URL"},
@@ -150,8 +162,12 @@ func TestParseURL(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.url, diff)
 		}
-		if strings.Contains(got.String(), "pw") {
+		if strings.Contains(got.String(), "pw") || strings.Contains(got.String(), "p/w") {
 			t.Errorf("%s is named with its password: %s", c.url, got)
+		}
+		again, err := queue.ParseURL(got.String())
+		if again.Username, again.Password = got.Username, got.Password; err != nil || !cmp.Equal(again, got) {
+			t.Errorf("%s is named %s, which is read as %+v, %v", c.url, got, again, err)
 		}
 	}
 }

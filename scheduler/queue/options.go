@@ -4,10 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +24,7 @@ type Options struct {
 	CACert     string // file with the authorities to trust; empty: the system's
 	ClientCert string // file with the client's certificate, for mutual TLS
 	ClientKey  string // file with its key
-	ServerName string // in the server's certificate; empty: the host of Addr
+	ServerName string // in the certificates of all servers; empty: the host that is dialled
 
 	// SentinelMaster is the name under which the sentinels at SentinelAddrs
 	// know the master; Addr is then ignored. Username and Password are the
@@ -36,39 +33,23 @@ type Options struct {
 	SentinelAddrs    []string
 	SentinelUsername string
 	SentinelPassword string
+
+	// ClusterAddrs are some nodes of a Redis Cluster, which tell of the others;
+	// Addr and DB are then ignored.
+	ClusterAddrs []string
 }
 
-// ParseURL reads redis://user:password@host:port/db and its TLS form rediss://.
-func ParseURL(s string) (Options, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		// The error of net/url quotes the address, which may hold a password.
-		return Options{}, inputError{"the address of Redis is not a valid URL", "write it as redis://user:password@host:port/db"}
-	}
-	if u.Scheme != "redis" && u.Scheme != "rediss" {
-		return Options{}, inputError{fmt.Sprintf("the address of Redis begins with %q", u.Scheme+"://"), "write redis:// or rediss:// (TLS)"}
-	}
-	o := Options{Addr: u.Host, TLS: u.Scheme == "rediss", Username: u.User.Username()}
-	o.Password, _ = u.User.Password()
-	if u.Port() == "" {
-		o.Addr = net.JoinHostPort(u.Hostname(), "6379")
-	}
-	if db := strings.Trim(u.Path, "/"); db != "" {
-		if o.DB, err = strconv.Atoi(db); err != nil || o.DB < 0 {
-			return Options{}, inputError{fmt.Sprintf("%q in the address of Redis is no database", db), "databases are numbered: redis://host:6379/0"}
-		}
-	}
-	return o, nil
-}
-
-// String names the server without secrets: for messages.
+// String names the server without secrets, as ParseURL reads it: for messages.
 func (o Options) String() string {
 	scheme := "redis"
 	if o.TLS {
 		scheme = "rediss"
 	}
-	if o.SentinelMaster != "" {
-		return fmt.Sprintf("%s master %s of sentinels %s", scheme, o.SentinelMaster, strings.Join(o.SentinelAddrs, ", "))
+	switch {
+	case len(o.ClusterAddrs) > 0:
+		return scheme + clusterScheme + "://" + strings.Join(o.ClusterAddrs, ",")
+	case o.SentinelMaster != "":
+		return fmt.Sprintf("%s%s://%s/%s/%d", scheme, sentinelScheme, strings.Join(o.SentinelAddrs, ","), o.SentinelMaster, o.DB)
 	}
 	return fmt.Sprintf("%s://%s/%d", scheme, o.addr(), o.DB)
 }
@@ -106,7 +87,11 @@ func (o Options) client() (redis.UniversalClient, error) {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DisableIdentity:          true,
 	}
-	if o.SentinelMaster != "" {
+	switch {
+	case len(o.ClusterAddrs) > 0:
+		u.Addrs = o.ClusterAddrs
+		return redis.NewClusterClient(u.Cluster()), nil
+	case o.SentinelMaster != "":
 		u.Addrs, u.MasterName = o.SentinelAddrs, o.SentinelMaster
 		u.SentinelUsername, u.SentinelPassword = o.SentinelUsername, o.SentinelPassword
 		return redis.NewFailoverClient(u.Failover()), nil
@@ -119,13 +104,10 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 		return nil, nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName}
-	if c.ServerName == "" && o.SentinelMaster == "" {
-		c.ServerName, _, _ = net.SplitHostPort(o.addr())
-	}
 	if o.CACert != "" {
 		pem, err := os.ReadFile(o.CACert)
 		if err != nil {
-			return nil, fmt.Errorf("read the certificate authorities for Redis: %w", err)
+			return nil, inputError{fmt.Sprintf("read the certificate authorities for Redis: %v", err), "give the path of the authority's certificate, a .pem file"}
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
@@ -135,7 +117,7 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	if o.ClientCert != "" || o.ClientKey != "" {
 		pair, err := tls.LoadX509KeyPair(o.ClientCert, o.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("read the client certificate for Redis: %w", err)
+			return nil, inputError{fmt.Sprintf("read the client certificate for Redis: %v", err), "give the paths of a certificate and of the key that goes with it, both in PEM form"}
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

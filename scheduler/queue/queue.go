@@ -2,8 +2,11 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -58,9 +61,11 @@ func (q *Queue) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if older(info.Version, 6, 2) {
-		return &serverError{server: q.String(), what: "Redis " + info.Version + " is too old",
-			hint: "use Redis 6.2 or later, or a compatible server such as Valkey"}
+	if err := q.suits(info); err != nil {
+		return err
+	}
+	if err := q.checkRights(ctx); err != nil {
+		return err
 	}
 	if err := probe.Run(ctx, q.redis, []string{pendingKey("any")}).Err(); err != nil {
 		return q.options.explain(err)
@@ -71,29 +76,109 @@ func (q *Queue) check(ctx context.Context) error {
 	return nil
 }
 
-// Info describes the server.
+// suits tells what is wrong with the kind of server at hand.
+func (q *Queue) suits(info Info) error {
+	wrong := func(what, hint string) error { return &serverError{server: q.String(), what: what, hint: hint} }
+	switch {
+	case older(info.Version, 6, 2):
+		return wrong("Redis "+info.Version+" is too old", "use Redis 6.2 or later, or a compatible server such as Valkey")
+	case info.mode == "sentinel":
+		return wrong("it is a sentinel, not a Redis", "write redis+sentinel://host1,host2/master")
+	case info.mode == "cluster" && len(q.options.ClusterAddrs) == 0:
+		return wrong(isCluster, useCluster)
+	}
+	return nil
+}
+
+const (
+	isCluster  = "it is a node of a cluster"
+	useCluster = "write redis+cluster://host1,host2"
+)
+
+// eachMaster calls f for every Redis that holds a part of the data, one after the
+// other.
+func (q *Queue) eachMaster(ctx context.Context, f func(redis.Cmdable) error) error {
+	cluster, ok := q.redis.(*redis.ClusterClient)
+	if !ok {
+		return f(q.redis)
+	}
+	var mu sync.Mutex
+	return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return f(node)
+	})
+}
+
+// pipelined is how many commands go into a pipeline.
+const pipelined = 1000
+
+// values reads keys that need not be on the same node of a cluster; those that do
+// not exist are not in the map.
+func (q *Queue) values(ctx context.Context, keys []string) (map[string]string, error) {
+	values := make(map[string]string, len(keys))
+	for chunk := range slices.Chunk(keys, pipelined) {
+		replies := make([]*redis.StringCmd, len(chunk))
+		_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, key := range chunk {
+				replies[i] = p.Get(ctx, key)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, q.options.explain(err)
+		}
+		for i, key := range chunk {
+			if value, err := replies[i].Result(); err == nil {
+				values[key] = value
+			}
+		}
+	}
+	return values, nil
+}
+
+// Info describes the server, or the servers of a cluster.
 type Info struct {
-	Version  string // of Redis; empty where it does not tell
+	Version  string // of Redis, the oldest; empty where it does not tell
 	Eviction string // its maxmemory-policy; only "noeviction" is safe for a queue
+	Masters  int    // servers that hold a part of the data: 1 but in a cluster
+
+	mode string // standalone, sentinel, cluster, or empty
 }
 
 // Info asks the server about itself. What an access control list hides stays
 // empty.
 func (q *Queue) Info(ctx context.Context) (Info, error) {
-	text, err := q.redis.Info(ctx, "all").Result()
-	if err != nil && !strings.Contains(err.Error(), "NOPERM") && !strings.Contains(err.Error(), "not supported") {
-		return Info{}, q.options.explain(err)
-	}
-	var info Info
+	var all Info
+	err := q.eachMaster(ctx, func(node redis.Cmdable) error {
+		text, err := node.Info(ctx, "all").Result()
+		if err != nil && !strings.Contains(err.Error(), "NOPERM") && !strings.Contains(err.Error(), "not supported") {
+			return err
+		}
+		all.add(text)
+		return nil
+	})
+	return all, q.options.explain(err)
+}
+
+// add reads one server's answer to INFO.
+func (i *Info) add(text string) {
+	i.Masters++
 	for line := range strings.Lines(text) {
 		switch key, value, _ := strings.Cut(strings.TrimSpace(line), ":"); key {
 		case "redis_version":
-			info.Version = value
+			var major, minor int
+			if n, _ := fmt.Sscanf(value, "%d.%d", &major, &minor); i.Version == "" || n == 2 && !older(i.Version, major, minor) {
+				i.Version = value
+			}
 		case "maxmemory_policy":
-			info.Eviction = value
+			if i.Eviction == "" || value != "noeviction" {
+				i.Eviction = value
+			}
+		case "redis_mode":
+			i.mode = value
 		}
 	}
-	return info, nil
 }
 
 // older tells whether a version such as "6.0.16" is below major.minor. One that

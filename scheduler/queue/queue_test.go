@@ -20,9 +20,24 @@ var _ scheduler.Queue = (*queue.Queue)(nil)
 
 // raw is a plain client beside the queue, to look under the covers.
 func raw(t testing.TB, o queue.Options) redis.UniversalClient {
-	c := redis.NewClient(&redis.Options{Addr: o.Addr, Password: o.Password})
+	c := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: append(o.ClusterAddrs, o.Addr)[:max(1, len(o.ClusterAddrs))], Password: o.Password})
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// flush has all servers forget everything.
+func flush(t testing.TB, c redis.UniversalClient) {
+	t.Helper()
+	ctx := context.Background()
+	var err error
+	if cluster, ok := c.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
+	} else {
+		err = c.FlushAll(ctx).Err()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestEnqueueTwiceQueuesOnce(t *testing.T) {
@@ -162,7 +177,7 @@ func TestQueueIsListedAfterFlush(t *testing.T) {
 	o := embedded(t)
 	q, c := queuetest.Open(t, o), raw(t, o)
 	enqueue(t, q, "a")
-	c.FlushAll(context.Background())
+	flush(t, c)
 	queuetest.Eventually(t, 5*time.Second, "the queue is listed again", func() bool {
 		enqueue(t, q, "a")
 		return c.SIsMember(context.Background(), "asynq:queues", "any").Val()

@@ -298,7 +298,7 @@ func TestFlushDuringAJob(t *testing.T) {
 		enqueue(t, q, "a")
 		<-running
 		serve(t, queuetest.Open(t, o), queue.ServeOptions{Handler: handler, Concurrency: 2})
-		c.FlushAll(context.Background())
+		flush(t, c)
 		queuetest.Eventually(t, 10*time.Second, "the worker claims its job again", func() bool {
 			return c.Exists(context.Background(), "orchestrator:claim:a").Val() == 1
 		})

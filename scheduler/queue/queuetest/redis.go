@@ -24,8 +24,10 @@ type Redis struct {
 	t      testing.TB
 	bin    string
 	dir    string
-	more   []string // arguments
+	args   func(r *Redis) []string
+	tls    *Authority // of its certificate; nil: plain
 	port   int
+	bus    int // of a node of a cluster
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -35,6 +37,23 @@ type Redis struct {
 // StartRedis(t, "--requirepass", "secret"). Where redis-server is not installed
 // the test is skipped, or fails where CI is set.
 func StartRedis(t testing.TB, args ...string) *Redis {
+	t.Helper()
+	return startServer(t, &Redis{args: func(r *Redis) []string {
+		return append(append([]string{"--port", strconv.Itoa(r.port)}, r.common()...), args...)
+	}})
+}
+
+// common are the arguments of all but sentinels.
+func (r *Redis) common() []string {
+	return []string{"--bind", "127.0.0.1", "--dir", r.dir, "--unixsocket", r.socket(), "--save", "", "--appendonly", "yes",
+		"--appendfsync", "always", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"}
+}
+
+// socket tells that the server is up: it is this server's alone, and comes after
+// its port.
+func (r *Redis) socket() string { return filepath.Join(r.dir, "s") }
+
+func startServer(t testing.TB, r *Redis) *Redis {
 	t.Helper()
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -50,7 +69,7 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &Redis{t: t, bin: bin, dir: dir, more: args}
+	r.t, r.bin, r.dir = t, bin, dir
 	for range 5 { // another test may take the port before the server does
 		r.port = freePort(t)
 		if err = r.start(); err == nil {
@@ -64,7 +83,11 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 
 // Options are for connecting; tests add a password of their own.
 func (r *Redis) Options() queue.Options {
-	return queue.Options{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port))}
+	o := queue.Options{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port))}
+	if r.tls != nil {
+		o.TLS, o.CACert = true, r.tls.CACert
+	}
+	return o
 }
 
 // Start starts the server again after Kill, with the data it had.
@@ -76,12 +99,9 @@ func (r *Redis) Start() {
 }
 
 func (r *Redis) start() error {
-	socket := filepath.Join(r.dir, "s")
-	os.Remove(socket) // a killed server's
+	os.Remove(r.socket()) // a killed server's
 	out := &bytes.Buffer{}
-	cmd := exec.Command(r.bin, append([]string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir,
-		"--unixsocket", socket, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-		"--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"}, r.more...)...)
+	cmd := exec.Command(r.bin, r.args(r)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		return err
@@ -100,8 +120,7 @@ func (r *Redis) start() error {
 			r.Kill()
 			return fmt.Errorf("redis-server does not accept connections: %s", out)
 		case <-tick.C:
-			// The socket is this server's alone, and comes after its port.
-			if c, err := net.Dial("unix", socket); err == nil {
+			if c, err := net.Dial("unix", r.socket()); err == nil {
 				c.Close()
 				return nil
 			}
