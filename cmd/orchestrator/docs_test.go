@@ -40,9 +40,15 @@ This page is generated from the program: `+"`go test ./cmd/orchestrator -run Tes
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", s.key, flagName, envName(s.key), value, s.usage)
 	}
-	path := filepath.Join(repoRoot(t), "docs", "configuration.md")
+	holdPage(t, "configuration.md", b.String())
+}
+
+// holdPage compares a generated page with the one in docs, or rewrites that.
+func holdPage(t *testing.T, name, want string) {
+	t.Helper()
+	path := filepath.Join(repoRoot(t), "docs", name)
 	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,9 +56,47 @@ This page is generated from the program: `+"`go test ./cmd/orchestrator -run Tes
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
-		t.Errorf("docs/configuration.md is out of date, run with -update (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("docs/%s is out of date, run with -update (-want +got):\n%s", name, diff)
 	}
+}
+
+// TestCommandPage holds docs/cli.md to the commands.
+func TestCommandPage(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Commands
+
+Every command also takes the flags of [settings](configuration.md). `+"`orchestrator man FOLDER`"+` writes the same as manual pages, and
+`+"`orchestrator completion bash|zsh|fish|powershell`"+` prints what your shell needs to complete commands, flags and the names of sweeps.
+
+Exit codes of all commands: 0 success, 1 failed, 2 usage or invalid input, 3 a job failed, 130 interrupted.
+
+This page is generated from the program: `+"`go test ./cmd/orchestrator -run TestCommandPage -update`"+`.
+`)
+	var write func(c *cobra.Command)
+	write = func(c *cobra.Command) {
+		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+			return
+		}
+		if c.HasParent() && c.Runnable() && !c.HasSubCommands() {
+			text := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(c.Long), strings.TrimSpace(exitHelp)))
+			fmt.Fprintf(&b, "\n## %s\n\n```text\n%s\n```\n\n%s.\n", strings.TrimPrefix(c.CommandPath(), "orchestrator "), c.UseLine(), c.Short)
+			if text != "" {
+				fmt.Fprintf(&b, "\n```text\n%s\n```\n", text)
+			}
+			if flags := strings.TrimRight(c.NonInheritedFlags().FlagUsages(), "\n "); flags != "" {
+				fmt.Fprintf(&b, "\n```text\n%s\n```\n", flags)
+			}
+			if c.Example != "" {
+				fmt.Fprintf(&b, "\n```sh\n%s\n```\n", strings.ReplaceAll("\n"+c.Example, "\n  ", "\n")[1:])
+			}
+		}
+		for _, sub := range c.Commands() {
+			write(sub)
+		}
+	}
+	write(newRoot(&app{}))
+	holdPage(t, "cli.md", b.String())
 }
 
 // TestEveryCommandHelps: each command says what it does, with an example and

@@ -69,7 +69,7 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 		newListCommand(a), newStatusCommand(a), newResultsCommand(a), newReportCommand(a), newLogsCommand(a),
 		newPauseCommand(a), newCancelCommand(a), newResumeCommand(a), newRetryCommand(a), newUpdateCommand(a),
 		newDatasetCommand(a), newModelCommand(a), newPredictCommand(a),
-		newServeCommand(a), newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newTrainerProcessCommand(a),
+		newServeCommand(a), newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newManCommand(a), newTrainerProcessCommand(a),
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)
