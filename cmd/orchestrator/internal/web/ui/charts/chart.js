@@ -43,11 +43,14 @@ function common() {
   };
 }
 
+// grid is the room of the axes: what is around them, names too, has to fit in the box.
+export const grid = (more = {}) => ({ left: 4, right: 16, top: 14, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all", ...more });
+
 // axis is the look of every axis; more is added to it.
 export function axis(name, more = {}) {
   const { axisLabel, ...rest } = more;
   return {
-    name, nameLocation: "middle", nameGap: 30, nameTextStyle: { color: color("muted"), fontSize: 12 },
+    name, nameLocation: "middle", nameGap: 8, nameTextStyle: { color: color("muted"), fontSize: 12 },
     axisLine: { lineStyle: { color: color("line-strong") } }, axisTick: { lineStyle: { color: color("line-strong") } },
     axisLabel: { color: color("muted"), fontSize: 11.5, hideOverlap: true, ...axisLabel },
     splitLine: { lineStyle: { color: color("grid") } }, ...rest,

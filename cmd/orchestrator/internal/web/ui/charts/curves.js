@@ -1,9 +1,9 @@
-// Learning curves: a line for each fold, the mean of them, and a band of one
-// deviation around it.
+// Learning curves: a line for each fold, the mean of them, and a band from
+// the smallest of the folds to the largest.
 import { html } from "../lib/html.js";
 import { scoreText } from "../lib/format.js";
 import { color, seriesStyle } from "../lib/theme.js";
-import { Chart, axis, tip, tooltip } from "./chart.js";
+import { Chart, axis, grid, tip, tooltip } from "./chart.js";
 
 // Curves draws trials: [{trial, label, style, mean: {epoch, value, low, high}, folds:
 // [{name, epoch, value}]}]; style is the number of a look.
@@ -27,9 +27,9 @@ function option(trials, metric, folds, band) {
     if (trial.mean) series.push(line(trial.label, trial.mean, style, { width: 2.2, opacity: 1 }, false));
   }
   return {
-    grid: { left: 8, right: 18, top: 14, bottom: 44, containLabel: true },
+    grid: grid({ right: 18 }),
     xAxis: axis("epoch", { type: "value", minInterval: 1, min: "dataMin", max: "dataMax", splitLine: { show: false } }),
-    yAxis: axis(metric, { type: "value", scale: true, nameGap: 46 }),
+    yAxis: axis(metric, { type: "value", scale: true, max: (v) => (v.max > 0.9 && v.max <= 1 && !metric.endsWith("loss") ? 1 : null) }),
     tooltip: tooltip((points) => tipOf(points.filter((p) => p.seriesId.startsWith("mean")), metric), { trigger: "axis", axisPointer: { type: "line", lineStyle: { color: color("line-strong") } } }),
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "shift", moveOnMouseMove: false }],
     series,

@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { count, scoreText, valueText } from "../lib/format.js";
 import { color, sequence } from "../lib/theme.js";
-import { Chart, axis, tip, tooltip } from "./chart.js";
+import { Chart, axis, grid, tip, tooltip } from "./chart.js";
 import { cells } from "./scales.js";
 
 // heatCells gathers rows: [{trial, parameters, value}] into cells of x and y.
@@ -31,9 +31,9 @@ function option(data, names, x, y, metric, goal) {
   const low = Math.min(...values), high = Math.max(...values);
   const many = data.across.length * data.up.length > 60;
   return {
-    grid: { left: 8, right: 78, top: 16, bottom: 44, containLabel: true },
+    grid: grid({ right: 78 }),
     xAxis: axis(names.get(x), { type: "category", data: data.across, axisLabel: { width: 110, overflow: "truncate" }, splitArea: { show: false } }),
-    yAxis: axis(names.get(y), { type: "category", data: data.up, nameGap: 58, axisLabel: { width: 90, overflow: "truncate" } }),
+    yAxis: axis(names.get(y), { type: "category", data: data.up, axisLabel: { width: 90, overflow: "truncate" } }),
     visualMap: { min: low, max: high > low ? high : low + 1e-9, calculable: false, orient: "vertical", right: 0, top: "middle", itemHeight: 150, itemWidth: 12, precision: 4, text: [scoreText(high), scoreText(low)], textStyle: { color: color("muted"), fontSize: 11 }, inRange: { color: scale } },
     tooltip: tooltip((p) => {
       const cell = data.cells[p.dataIndex];

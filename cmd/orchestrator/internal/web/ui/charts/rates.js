@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { clean, percent, scoreText } from "../lib/format.js";
 import { color, seriesStyle } from "../lib/theme.js";
-import { Chart, axis, tip, tooltip } from "./chart.js";
+import { Chart, axis, grid, tip, tooltip } from "./chart.js";
 
 const unit = (name, more) => axis(name, { type: "value", min: 0, max: 1, interval: 0.25, axisLabel: { formatter: (v) => String(v) }, ...more });
 
@@ -12,8 +12,8 @@ export function Rates({ kind, curves, height = 290 }) {
   const [x, y] = roc ? ["false positive rate", "true positive rate"] : ["recall", "precision"];
   const label = `${roc ? "ROC" : "Precision and recall"} curves of ${curves.length} classes. Areas: ${curves.map((c) => `${clean(c.class)} ${scoreText(c.area)}`).join(", ")}.`;
   const option = () => ({
-    grid: { left: 8, right: 16, top: 12, bottom: 42, containLabel: true },
-    xAxis: unit(x), yAxis: unit(y, { nameGap: 36 }),
+    grid: grid(),
+    xAxis: unit(x), yAxis: unit(y, {}),
     tooltip: tooltip((p) => tip(clean(p.seriesName), [[x, scoreText(p.value[0], 3)], [y, scoreText(p.value[1], 3)]]), { trigger: "item" }),
     series: [
       ...(roc ? [{ type: "line", data: [[0, 0], [1, 1]], showSymbol: false, silent: true, lineStyle: { color: color("line-strong"), type: "dashed", width: 1 } }] : []),
@@ -31,8 +31,8 @@ export function Calibration({ calibration, height = 290 }) {
   const bins = calibration.bins.filter((bin) => bin.count > 0);
   const largest = Math.max(1, ...bins.map((bin) => bin.count));
   const option = () => ({
-    grid: { left: 8, right: 16, top: 12, bottom: 42, containLabel: true },
-    xAxis: unit("confidence"), yAxis: unit("share that is right", { nameGap: 36 }),
+    grid: grid(),
+    xAxis: unit("confidence"), yAxis: unit("share that is right", {}),
     tooltip: tooltip((p) => {
       const bin = bins[p.dataIndex];
       return tip(`confidence ${scoreText(bin.low, 2)} to ${scoreText(bin.high, 2)}`, [["pictures", String(bin.count)], ["mean confidence", percent(bin.confidence)], ["right", percent(bin.accuracy)]]);

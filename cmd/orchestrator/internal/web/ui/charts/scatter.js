@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { scoreText, statText, valueText } from "../lib/format.js";
 import { color } from "../lib/theme.js";
-import { Chart, axis, tip, tooltip } from "./chart.js";
+import { Chart, axis, grid, tip, tooltip } from "./chart.js";
 import { isLog, isNumeric } from "./scales.js";
 
 // Scatter draws rows: [{trial, parameters, value, stat}].
@@ -20,9 +20,9 @@ function option(rows, path, name, metric) {
   const kind = !numeric ? { type: "category", data: [...new Set(values.map(valueText))].sort() } : isLog(values) ? { type: "log" } : { type: "value", scale: true };
   const text = (v) => (numeric ? valueText(Number(Number(v).toPrecision(3))) : v);
   return {
-    grid: { left: 8, right: 22, top: 16, bottom: 44, containLabel: true },
+    grid: grid({ right: 22 }),
     xAxis: axis(name, { ...kind, axisLabel: { formatter: text, width: 120, overflow: "truncate" }, splitLine: { show: false } }),
-    yAxis: axis(metric, { type: "value", scale: true, nameGap: 46 }),
+    yAxis: axis(metric, { type: "value", scale: true }),
     tooltip: tooltip((p) => tip(`trial ${rows[p.dataIndex].trial}`, [[name, valueText(rows[p.dataIndex].parameters[path])], [metric, statText(rows[p.dataIndex].stat)]]), { trigger: "item" }),
     series: [bars(rows, x), {
       type: "scatter", symbolSize: rows.length > 200 ? 6 : 9, data: rows.map((r) => [x(r), r.value]), z: 3,

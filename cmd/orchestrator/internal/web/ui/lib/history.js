@@ -6,20 +6,20 @@ export function curveOf(history, metric) {
   return { epoch: points.map((line) => line.epoch), value: points.map((line) => line[metric]) };
 }
 
-// meanOf is the mean of folds' curves and one sample deviation around it, at the
-// epochs that all folds have which got as far.
+// meanOf is the mean of folds' curves and their range, as far as all folds have
+// come that have begun: as the API has it.
 export function meanOf(folds) {
+  const begun = folds.filter((fold) => fold.epoch.length > 0);
   const at = new Map();
-  for (const fold of folds) fold.epoch.forEach((epoch, i) => at.set(epoch, [...(at.get(epoch) ?? []), fold.value[i]]));
+  for (const fold of begun) fold.epoch.forEach((epoch, i) => at.set(epoch, [...(at.get(epoch) ?? []), fold.value[i]]));
   const mean = { epoch: [], value: [], low: [], high: [] };
   for (const epoch of [...at.keys()].sort((a, b) => a - b)) {
     const values = at.get(epoch);
-    const m = values.reduce((a, b) => a + b, 0) / values.length;
-    const std = values.length > 1 ? Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1)) : null;
+    if (values.length < begun.length) continue;
     mean.epoch.push(epoch);
-    mean.value.push(m);
-    mean.low.push(std === null ? null : m - std);
-    mean.high.push(std === null ? null : m + std);
+    mean.value.push(values.reduce((a, b) => a + b, 0) / values.length);
+    mean.low.push(Math.min(...values));
+    mean.high.push(Math.max(...values));
   }
   return mean;
 }

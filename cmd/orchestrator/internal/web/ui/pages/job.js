@@ -39,8 +39,7 @@ function Shown({ job, query }) {
     <div class="stack"><${History} folds=${[{ name: job.name, ...fold }]} label="job" />
       <div class="grid2"><${Attempts} attempts=${job.attempts ?? []} /><${Outcome} job=${job} /></div>
       <${Log} job=${job} query=${query} />
-      ${job.outcome ? html`<${Answers} job=${job} />` : html`<${Evaluation} evaluation=${null} />`}
-      <${Card} title="Settings of this job"><${Pairs} of=${job.config} /><//></div>`;
+      ${job.outcome ? html`<${Answers} job=${job} />` : html`<${Evaluation} evaluation=${null}><${Config} job=${job} /><//>`}</div>`;
 }
 
 const ENDS = { completed: "completed", interrupted: "paused", failed: "failed", canceled: "canceled", paused: "paused" };
@@ -65,7 +64,11 @@ function Outcome({ job }) {
 function Answers({ job }) {
   const from = useData(api("jobs", job.job, "evaluation", { sweep: job.sweep }));
   if (from.error) return html`<${Failed} error=${from.error} retry=${from.reload} />`;
-  return from.data ? html`<${Evaluation} evaluation=${from.data} />` : html`<section class="card"><${Skeleton} /></section>`;
+  return from.data ? html`<${Evaluation} evaluation=${from.data}><${Config} job=${job} /><//>` : html`<section class="card"><${Skeleton} /></section>`;
+}
+
+function Config({ job }) {
+  return html`<${Card} title="Settings of this job"><${Pairs} of=${job.config} /><//>`;
 }
 
 function Log({ job, query }) {

@@ -93,10 +93,8 @@ function move(event, grid) {
 }
 
 function Shot({ item, open }) {
-  const label = clean(item.label), predicted = clean(item.predicted);
-  const text = `${clean(item.file)}: is ${label}, predicted ${predicted}, ${item.right ? "right" : "wrong"}, confidence ${percent(item.confidence)}`;
-  return html`<button type="button" class="shot ${item.right ? "" : "wrong"}" aria-label=${text} title=${clean(item.file)} onClick=${open}>
-    <span class="frame"><img src=${`${item.picture}?size=256`} alt="" loading="lazy" decoding="async" /></span>
-    <span class="under"><span class="line"><${Icon} name=${item.right ? "completed" : "failed"} size="12" /><span><${Name} text=${predicted} /></span><span class="number">${percent(item.confidence)}</span></span>
-      <span class="line muted"><span>${item.right ? "as labelled" : html`is <${Name} text=${label} />`}</span></span></span></button>`;
+  return html`<button type="button" class="shot ${item.right ? "" : "wrong"}" title=${clean(item.file)} onClick=${open}>
+    <span class="frame"><img src=${`${item.picture}?size=256`} alt=${clean(item.file)} loading="lazy" decoding="async" /></span>
+    <span class="under"><span class="line"><${Icon} name=${item.right ? "completed" : "failed"} size="12" /><span class="hidden">${item.right ? "right" : "wrong"}: </span><span><${Name} text=${item.predicted} /></span><span class="number">${percent(item.confidence)}</span></span>
+      <span class="line muted"><span>${item.right ? "as labelled" : html`is <${Name} text=${item.label} />`}</span></span></span></button>`;
 }

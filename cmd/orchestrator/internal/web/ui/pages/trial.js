@@ -39,8 +39,7 @@ function Shown({ sweep, data }) {
     <dl class="figures">${Object.entries(trial.summary).map(([name, stat]) => html`<${Figure} key=${name} label=${clean(name)}><span data-figure=${name}>${statText(stat)}</span><//>`)}
       <${Figure} label="Folds complete">${done} <small>of ${trial.folds.length}</small><//><${Figure} label="Device time">${duration(seconds)}<//></dl>
     <div class="stack"><${History} folds=${trial.folds} /><${Folds} sweep=${sweep} trial=${trial} />
-      <${Evaluation} evaluation=${data.evaluation} pooled />
-      <${Card} title="Settings of this trial"><${Pairs} of=${data.config} /><//></div>`;
+      <${Evaluation} evaluation=${data.evaluation} pooled><${Card} title="Settings of this trial"><${Pairs} of=${data.config} /><//><//></div>`;
 }
 
 // History draws the folds' curves and their mean; the metric is in the address.

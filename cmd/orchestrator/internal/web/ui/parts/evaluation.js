@@ -10,17 +10,22 @@ import { Data } from "../charts/chart.js";
 
 const MOST = 8; // curves that are drawn before the reader chooses
 
-// Evaluation shows all of it. pooled: the answers are of several networks.
-export function Evaluation({ evaluation, pooled }) {
-  if (!evaluation?.confusion) return html`<section class="card"><${Empty} title="No predictions yet"><p>They are there when ${pooled ? "the first fold is" : "the job is"} complete.</p><//></section>`;
+// Evaluation shows all of it. pooled: the answers are of several networks. The
+// children are shown beside the last chart.
+export function Evaluation({ evaluation, pooled, children }) {
+  if (!evaluation?.confusion) return html`<div class="stack"><section class="card"><${Empty} title="No predictions yet"><p>They are there when ${pooled ? "the first fold is" : "the job is"} complete.</p><//></section>${children}</div>`;
   const { classes } = evaluation;
   return html`<div class="stack"><div class="grid2">
       <${Card} title="Confusion matrix" note=${pooled ? "Out-of-fold answers of all complete folds together: each picture is counted once, by a network that had not seen it." : "Of this fold's test pictures."}><${Confusion} classes=${classes} confusion=${evaluation.confusion} /><//>
       <${PerClass} rows=${evaluation.per_class ?? []} /></div>
     ${(evaluation.roc ?? []).length > 0 && html`<${RateCards} evaluation=${evaluation} pooled=${pooled} />`}
-    ${evaluation.calibration?.bins && html`<${Card} title=${html`Calibration <span class="muted small">expected error ${scoreText(evaluation.calibration.error)}</span>`} bare note="A dot is a bin of confidence, larger with more pictures. On the dashed line a confidence of 0.8 is right in 80 % of the cases; below it the network is too sure. Bins with few pictures scatter.">
-      <div class="body"><${Calibration} calibration=${evaluation.calibration} /></div>
-      <${Data} head=${["confidence", "pictures", "mean confidence", "right"]} rows=${evaluation.calibration.bins.map((bin) => [`${scoreText(bin.low, 2)} – ${scoreText(bin.high, 2)}`, grouped(bin.count), bin.count ? scoreText(bin.confidence) : "–", bin.count ? scoreText(bin.accuracy) : "–"])} /><//>`}</div>`;
+    <div class=${evaluation.calibration?.bins ? "grid2" : "stack"}>${evaluation.calibration?.bins && html`<${CalibrationCard} calibration=${evaluation.calibration} />`}${children}</div></div>`;
+}
+
+function CalibrationCard({ calibration }) {
+  const rows = calibration.bins.map((bin) => [`${scoreText(bin.low, 2)} – ${scoreText(bin.high, 2)}`, grouped(bin.count), bin.count ? scoreText(bin.confidence) : "–", bin.count ? scoreText(bin.accuracy) : "–"]);
+  return html`<${Card} title=${html`Calibration <span class="muted small">expected error ${scoreText(calibration.error)}</span>`} bare note="A dot is a bin of confidence, larger with more pictures. On the dashed line a confidence of 0.8 is right in 80 % of the cases; below it the network is too sure. Bins with few pictures scatter.">
+    <div class="body"><${Calibration} calibration=${calibration} /></div><${Data} head=${["confidence", "pictures", "mean confidence", "right"]} rows=${rows} /><//>`;
 }
 
 function PerClass({ rows }) {

@@ -66,7 +66,7 @@ function Row({ sweep, trial, metrics, paths, range, pick }) {
   const picked = pick.includes(id);
   const toggle = () => setQuery({ pick: picked ? pick.filter((n) => n !== id) : [...pick, id] });
   const main = metrics[0];
-  return html`<tr class="${best ? "best" : ""} ${picked ? "selected" : ""}" data-trial=${trial.trial}>
+  return html`<tr class="${best ? "best" : ""} ${picked ? "selected" : ""} ${trial.state === "completed" ? "" : "partial"}" data-trial=${trial.trial}>
     <td class="pin nowrap"><label class="check"><input type="checkbox" checked=${picked} onChange=${toggle} aria-label=${`Compare trial ${trial.trial}`} /><a href=${trialPath(sweep.sweep, trial.trial)}>${trial.trial}</a></label>${best && html` <span class="star" title="The best trial">★<span class="hidden">best</span></span>`}</td>
     <td><${State} state=${trial.state} /><${Why} sweep=${sweep} trial=${trial} /></td>
     <td class="n" data-metric=${main}>${statText(trial.summary[main])}</td>
