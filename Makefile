@@ -1,6 +1,7 @@
 # The two commands of the README are `make quickstart` and `make test`.
 # Everything that is fetched is pinned: Go modules by go.sum, the ONNX Runtime
-# library by the integrity hash in trainer/ort/library/package-lock.json.
+# library and the libraries of the pages by the integrity hashes in their
+# package-lock.json.
 
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW_VERSION := v1.8.0
@@ -17,9 +18,17 @@ SHARED  ?= ../shared
 export MINIO_BIN ?= $(MINIO)
 export VERSITYGW_BIN ?= $(VERSITYGW)
 
-.PHONY: setup build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
+WEB := cmd/orchestrator/internal/web
+PAGES := $(WEB)/ui/vendor/.ready
 
-setup: $(ORT_LIB) ## install the pinned ONNX Runtime library under build/
+.PHONY: setup web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
+
+setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
+
+web: $(PAGES) ## copy the libraries of the pages of `orchestrator serve` to where the program embeds them
+
+$(PAGES): $(WEB)/library/package.json $(WEB)/library/package-lock.json tools/install-web.sh
+	./tools/install-web.sh build/web
 
 $(ORT_LIB): trainer/ort/library/package.json trainer/ort/library/package-lock.json
 	./tools/install-onnxruntime.sh $(ORT_DIR)
@@ -82,4 +91,4 @@ fuzz: ## every parser for a while: make fuzz FUZZTIME=30s
 	./tools/fuzz.sh $(or $(FUZZTIME),20s)
 
 clean:
-	rm -rf bin build example-data .orchestrator
+	rm -rf bin build example-data .orchestrator $(WEB)/ui/vendor/*.mjs $(PAGES)

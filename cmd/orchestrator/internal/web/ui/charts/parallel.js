@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { scoreText, valueText } from "../lib/format.js";
 import { color, sequence } from "../lib/theme.js";
+import { Scroll } from "../parts/basics.js";
 import { Chart, tip, tooltip } from "./chart.js";
 import { isLog, isNumeric } from "./scales.js";
 
@@ -12,8 +13,8 @@ export function Parallel({ rows, names, metric, goal, onTrial, height = 360 }) {
   const key = JSON.stringify([paths, metric, rows.length, rows.map((r) => [r.trial, r.value])]);
   const best = [...rows].sort((a, b) => (goal === "minimize" ? a.value - b.value : b.value - a.value))[0];
   const label = `Parallel coordinates of ${rows.length} trials through ${paths.map((p) => names.get(p)).join(", ")} to ${metric}.${best ? ` The best is trial ${best.trial} with ${scoreText(best.value)}: ${paths.map((p) => `${names.get(p)} ${valueText(best.parameters[p])}`).join(", ")}.` : ""}`;
-  return html`<${Chart} name="parallel" height=${height} deps=${[key]} label=${label} option=${() => option(rows, paths, names, metric, goal)}
-    onClick=${(event) => event.componentType === "series" && onTrial?.(rows[event.dataIndex].trial)} />`;
+  return html`<${Scroll} label="Parallel coordinates"><div style=${`min-width: ${(paths.length + 1) * 120}px`}><${Chart} name="parallel" height=${height} deps=${[key]} label=${label} option=${() => option(rows, paths, names, metric, goal)}
+    onClick=${(event) => event.componentType === "series" && onTrial?.(rows[event.dataIndex].trial)} /></div><//>`;
 }
 
 function option(rows, paths, names, metric, goal) {

@@ -23,6 +23,6 @@ export function Viewer({ sweep, item, at, total, step, close }) {
       <p class="state ${item.right ? "completed" : "failed"}"><${Icon} name=${item.right ? "completed" : "failed"} />${item.right ? "right" : "wrong"}</p>
       <dl class="pairs"><dt>label</dt><dd><${Name} text=${item.label} /></dd><dt>predicted</dt><dd><${Name} text=${item.predicted} /></dd><dt>confidence</dt><dd>${percent(item.confidence)}</dd></dl>
       <div class="bars" role="list" aria-label="Probabilities">${shown.map((c) => html`<div key=${c.name} role="listitem" style="display: contents"><span class="name"><${Name} text=${c.name} />${c.name === item.label ? html` <span class="muted">(label)</span>` : ""}</span><span class="track"><i class="fill" style=${`width: ${c.p * 100}%`}></i></span><span class="number">${percent(c.p)}</span></div>`)}</div>
-      <div class="actions"><button type="button" class="button" disabled=${at === 0} onClick=${() => step(-1)}><${Icon} name="left" />Before</button><button type="button" class="button" disabled=${at >= total - 1} onClick=${() => step(1)}>Next<${Icon} name="right" /></button><button type="button" class="button" onClick=${close}>Close</button></div>
+      <div class="actions"><button type="button" class="button" disabled=${at === 0} onClick=${() => step(-1)}><${Icon} name="left" />Before</button><button type="button" class="button" autofocus disabled=${at >= total - 1} onClick=${() => step(1)}>Next<${Icon} name="right" /></button><button type="button" class="button" onClick=${close}>Close</button></div>
     </div></div><//>`;
 }
