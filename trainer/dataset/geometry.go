@@ -91,6 +91,23 @@ func Prepare(picture []byte, g Geometry) ([]uint8, error) {
 	return planar(dst, g), nil
 }
 
+// Thumbnail decodes a picture, turns it upright and shrinks it to fit into a square of
+// that side, in pixels. A smaller picture stays as it is.
+func Thumbnail(picture []byte, side int) (*image.RGBA, error) {
+	img, format, err := decode(picture)
+	if err != nil {
+		return nil, err
+	}
+	whole := upright(opaque(img), orientation(picture, format))
+	w, h := whole.Rect.Dx(), whole.Rect.Dy()
+	if longer := max(w, h); longer > side {
+		w, h = max(1, w*side/longer), max(1, h*side/longer)
+	}
+	dst := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.BiLinear.Scale(dst, dst.Rect, whole, whole.Rect, draw.Src, nil)
+	return dst, nil
+}
+
 // part is the region that is resized: all, or the central square.
 func (g Geometry) part(r image.Rectangle) image.Rectangle {
 	if len(g.Resize) == 2 {

@@ -178,7 +178,7 @@ func (s *Server) admit(role Role, h http.Handler) http.Handler {
 			writeProblem(w, problemf(http.StatusForbidden, "ask whoever runs the server for that role", "this needs the role %s; %s has %s", role, v.user, v.role))
 			return
 		}
-		if page(r) {
+		if wantsPage(r) {
 			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		}
@@ -187,8 +187,8 @@ func (s *Server) admit(role Role, h http.Handler) http.Handler {
 	})
 }
 
-// page tells whether a person's browser asks for a page, and not a program for data.
-func page(r *http.Request) bool {
+// wantsPage tells whether a person's browser asks for a page, and not a program for data.
+func wantsPage(r *http.Request) bool {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	return read && !strings.HasPrefix(r.URL.Path, "/api/") && strings.Contains(r.Header.Get("Accept"), "text/html")
 }

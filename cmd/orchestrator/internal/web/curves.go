@@ -22,29 +22,29 @@ type curvesInput struct {
 // curves are learning curves of some trials.
 type curves struct {
 	Metric string       `json:"metric"`
-	Trials []trialCurve `json:"trials" nullable:"false"`
+	Trials []trialCurve `json:"trials"`
 }
 
 type trialCurve struct {
 	Trial int         `json:"trial"`
 	State plan.State  `json:"state"`
 	Mean  meanCurve   `json:"mean" doc:"over the folds that have begun, as far as all of them have come"`
-	Folds []foldCurve `json:"folds" nullable:"false"`
+	Folds []foldCurve `json:"folds"`
 }
 
 type meanCurve struct {
-	Epoch []float64 `json:"epoch" nullable:"false"`
-	Value []float64 `json:"value" nullable:"false"`
-	Low   []float64 `json:"low" nullable:"false" doc:"the smallest of the folds"`
-	High  []float64 `json:"high" nullable:"false" doc:"the largest of the folds"`
+	Epoch []float64 `json:"epoch"`
+	Value []float64 `json:"value"`
+	Low   []float64 `json:"low" doc:"the smallest of the folds"`
+	High  []float64 `json:"high" doc:"the largest of the folds"`
 }
 
 type foldCurve struct {
 	Fold  int       `json:"fold"`
 	Name  string    `json:"name"`
 	Job   string    `json:"job"`
-	Epoch []float64 `json:"epoch" nullable:"false"`
-	Value []float64 `json:"value" nullable:"false" doc:"without those that are not finite"`
+	Epoch []float64 `json:"epoch"`
+	Value []float64 `json:"value" doc:"without those that are not finite"`
 }
 
 const (

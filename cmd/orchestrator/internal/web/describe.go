@@ -3,25 +3,19 @@ package web
 import (
 	"encoding/json"
 	"io"
-	"math"
 	"net/http"
+	"path"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/scheduler/plan"
 )
 
 // figure is a number that may be missing: what is not finite is null in JSON.
 type figure float64
-
-// MarshalJSON writes null for what is not finite.
-func (f figure) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(f))
-}
 
 // Schema describes it.
 func (figure) Schema(huma.Registry) *huma.Schema {
@@ -51,10 +45,11 @@ func (epochShape) Schema(r huma.Registry) *huma.Schema {
 
 // description is what the description of the API begins with.
 func (s *Server) description() huma.Config {
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	registry.RegisterTypeAlias(reflect.TypeFor[plan.Stat](), reflect.TypeFor[statShape]())
 	registry.RegisterTypeAlias(reflect.TypeFor[plan.Metrics](), reflect.TypeFor[metricsShape]())
 	registry.RegisterTypeAlias(reflect.TypeFor[plan.Epoch](), reflect.TypeFor[epochShape]())
+	registry.RegisterTypeAlias(reflect.TypeFor[analysis.Number](), reflect.TypeFor[figure]())
 	registry.RegisterTypeAlias(reflect.TypeFor[plan.Best](), reflect.TypeFor[maybe[bestShape]]())
 	jsonFormat := huma.Format{
 		// Names of classes and files may hold anything: < > & are escaped.
@@ -99,4 +94,17 @@ func (maybe[T]) Schema(r huma.Registry) *huma.Schema {
 // bestShape is plan.Best, which is null until a trial has completed.
 type bestShape struct {
 	Trial int `json:"trial"`
+}
+
+// schemaName names a type with its package, unless it is one of ours: several have an
+// Evaluation.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name := huma.DefaultSchemaNamer(t, hint)
+	if of := path.Base(t.PkgPath()); t.Name() != "" && of != "web" && of != "." {
+		name = strings.ToUpper(of[:1]) + of[1:] + name
+	}
+	return name
 }

@@ -13,7 +13,7 @@ import (
 
 // outer is what every request passes before its route.
 func (s *Server) outer(h http.Handler) (http.Handler, error) {
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ExceptContentTypes([]string{"text/event-stream", "image/jpeg"}))
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ExceptContentTypes([]string{"image/jpeg"}))
 	if err != nil {
 		return nil, fmt.Errorf("set up compression: %w", err)
 	}
@@ -21,7 +21,7 @@ func (s *Server) outer(h http.Handler) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.recovered(s.headers(s.knownHost(s.visited(compress(sameOrigin))))), nil
+	return s.recovered(s.headers(s.knownHost(s.visited(unlessEvents(sameOrigin, compress(sameOrigin)))))), nil
 }
 
 // recovered keeps a handler that panics from taking the others along.
@@ -123,4 +123,16 @@ func (s *Server) sameOrigin(h http.Handler) (http.Handler, error) {
 		}
 		protected.ServeHTTP(w, r)
 	}), nil
+}
+
+// unlessEvents compresses all answers but those that go on: their pieces are small and
+// must not wait for each other.
+func unlessEvents(plain, compressed http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v1/events") {
+			plain.ServeHTTP(w, r)
+			return
+		}
+		compressed.ServeHTTP(w, r)
+	})
 }

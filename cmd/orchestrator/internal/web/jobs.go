@@ -11,7 +11,7 @@ import (
 )
 
 type jobInput struct {
-	Job   string `path:"job" maxLength:"200" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" doc:"the job's ID"`
+	JobInput
 	Sweep string `query:"sweep" required:"true" maxLength:"200" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" doc:"a sweep that it is part of"`
 }
 
@@ -38,7 +38,7 @@ type jobPage struct {
 	State    plan.State      `json:"state"`
 	Result   plan.FoldResult `json:"fold_result" doc:"with its history"`
 	Config   plan.Config     `json:"config"`
-	Attempts []plan.Attempt  `json:"attempts" nullable:"false"`
+	Attempts []plan.Attempt  `json:"attempts"`
 	Failure  *plan.Failure   `json:"failure,omitempty"`
 	Outcome  *jobOutcome     `json:"outcome,omitempty"`
 	Progress *plan.Progress  `json:"progress,omitempty"`

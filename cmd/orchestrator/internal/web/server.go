@@ -33,6 +33,7 @@ type Options struct {
 
 	Access Access
 	Limits Limits
+	Watch  time.Duration // how often to look at what somebody watches; 0: a second
 }
 
 // Server answers requests. Close it in the end.
@@ -43,6 +44,9 @@ type Server struct {
 	root     http.Handler
 	sessions *sessions
 	attempts *attempts
+	answers  *answerCache
+	pictures *pictures
+	hub      *hub
 }
 
 // New makes a server. An Access that contradicts itself is an error.
@@ -53,6 +57,9 @@ func New(o Options) (*Server, error) {
 	if o.Queue == nil {
 		o.Queue = func() string { return "" }
 	}
+	if o.Watch == 0 {
+		o.Watch = time.Second
+	}
 	o.Limits.fill()
 	o.Access.fill()
 	if err := o.Access.Check(); err != nil {
@@ -60,6 +67,13 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, mux: http.NewServeMux()}
 	s.sessions, s.attempts = newSessions(&s.o.Access), newAttempts(o.Access.Now)
+	s.answers = newAnswerCache()
+	pictures, err := newPictures(o.Store, o.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	s.pictures = pictures
+	s.hub = newHub(o.Watch, o.Access.Now)
 	s.mount()
 	root, err := s.outer(s.mux)
 	if err != nil {
@@ -73,7 +87,11 @@ func New(o Options) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.root.ServeHTTP(w, r) }
 
 // Close ends what runs for clients that listen, and gives back what is held.
-func (s *Server) Close() error { return nil }
+func (s *Server) Close() error {
+	s.hub.close()
+	s.pictures.close()
+	return nil
+}
 
 // Limits bound what a client may take. Zero values are replaced by defaults.
 type Limits struct {
@@ -122,7 +140,7 @@ func (s *Server) HTTP() *http.Server {
 // ends those that listen for events.
 func (s *Server) Serve(ctx context.Context, serve func(*http.Server) error) error {
 	server := s.HTTP()
-	server.RegisterOnShutdown(func() { _ = s.Close() }) // whoever listens for events would wait for ever
+	server.RegisterOnShutdown(s.hub.close) // whoever listens for events would wait for ever
 	ended := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Limits.Shutdown)

@@ -69,6 +69,14 @@ func (s *sessions) find(id, agent string) (session, bool) {
 	return *found, true
 }
 
+// live tells whether a session goes on, and is no use of it.
+func (s *sessions) live(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.all[sha256.Sum256([]byte(id))]
+	return found != nil && !s.over(found, s.access.Now())
+}
+
 // end ends a session.
 func (s *sessions) end(id string) {
 	s.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orchestrator/artifacts"
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
 )
@@ -19,9 +20,9 @@ type SweepInput struct {
 
 // bestLine is the best trial in a line of the list.
 type bestLine struct {
-	Trial int    `json:"trial"`
-	Mean  figure `json:"mean" doc:"of the sweep's metric, over folds"`
-	Std   figure `json:"std"`
+	Trial int             `json:"trial"`
+	Mean  analysis.Number `json:"mean" doc:"of the sweep's metric, over folds"`
+	Std   analysis.Number `json:"std"`
 }
 
 // sweepLine is one line of the list of sweeps.
@@ -40,7 +41,7 @@ type sweepLine struct {
 }
 
 type sweepList struct {
-	Sweeps []sweepLine `json:"sweeps" nullable:"false"`
+	Sweeps []sweepLine `json:"sweeps"`
 }
 
 func (s *Server) getSweeps(ctx context.Context, _ *struct{}) (sweepList, error) {
@@ -69,7 +70,7 @@ func bestOf(r *plan.Results) maybe[bestLine] {
 		return maybe[bestLine]{}
 	}
 	stat := r.Trials[r.Best.Trial].Summary[r.Metric.Name]
-	return maybe[bestLine]{&bestLine{Trial: r.Best.Trial, Mean: figure(stat.Mean), Std: figure(stat.Std)}}
+	return maybe[bestLine]{&bestLine{Trial: r.Best.Trial, Mean: analysis.Number(stat.Mean), Std: analysis.Number(stat.Std)}}
 }
 
 // sweepPage is what the page of a sweep shows.
@@ -77,13 +78,13 @@ type sweepPage struct {
 	plan.Results
 	Name       string             `json:"name"`
 	Created    time.Time          `json:"created"`
-	Folds      []string           `json:"folds" nullable:"false" doc:"their names"`
+	Folds      []string           `json:"folds" doc:"their names"`
 	Counts     map[plan.State]int `json:"counts" doc:"jobs by state"`
 	Seconds    float64            `json:"seconds" doc:"that the jobs took, in sum"`
-	Parameters []string           `json:"parameters" nullable:"false" doc:"those that are searched"`
+	Parameters []string           `json:"parameters" doc:"those that are searched"`
 	Method     string             `json:"method" doc:"of the search"`
-	Classes    []string           `json:"classes" nullable:"false"`
-	Metrics    []string           `json:"metrics" nullable:"false" doc:"those that the folds are scored by"`
+	Classes    []string           `json:"classes"`
+	Metrics    []string           `json:"metrics" doc:"those that the folds are scored by"`
 }
 
 func (s *Server) getSweep(ctx context.Context, in *SweepInput) (*sweepPage, error) {

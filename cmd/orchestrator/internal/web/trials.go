@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"orchestrator/artifacts/report/analysis"
+	"orchestrator/artifacts/report/stats"
 	"orchestrator/scheduler/plan"
 )
 
@@ -17,6 +19,8 @@ type trialInput struct {
 type trialPage struct {
 	Trial  plan.TrialResult `json:"trial" doc:"with histories"`
 	Config plan.Config      `json:"config" doc:"all settings, defaults included"`
+	// Evaluation is of all completed folds together.
+	Evaluation *analysis.Evaluation `json:"evaluation,omitempty" doc:"over all completed folds; absent where there is none"`
 }
 
 func (s *Server) getTrial(ctx context.Context, in *trialInput) (*trialPage, error) {
@@ -28,7 +32,19 @@ func (s *Server) getTrial(ctx context.Context, in *trialInput) (*trialPage, erro
 	if err != nil {
 		return nil, err
 	}
-	return &trialPage{Trial: trials[0], Config: p.Trials[in.Trial].Config}, nil
+	page := &trialPage{Trial: trials[0], Config: p.Trials[in.Trial].Config}
+	all, err := s.trialAnswers(ctx, p, trials[0])
+	if err != nil && !notFound(err) { // predictions may have been deleted
+		return nil, err
+	}
+	if len(all) > 0 {
+		answers := make([]stats.Answer, len(all))
+		for i, a := range all {
+			answers[i] = a.Answer
+		}
+		page.Evaluation = evaluate(answers, p.Data.Classes)
+	}
+	return page, nil
 }
 
 // checkTrial refuses trials that a sweep does not have.

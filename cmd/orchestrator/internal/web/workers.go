@@ -10,10 +10,10 @@ type Worker struct {
 	Host    string      `json:"host"`
 	PID     int         `json:"pid"`
 	Slots   int         `json:"slots"`
-	Devices []string    `json:"devices" nullable:"false" doc:"the demands that it meets"`
-	Labels  []string    `json:"labels" nullable:"false"`
+	Devices []string    `json:"devices" doc:"the demands that it meets"`
+	Labels  []string    `json:"labels"`
 	Status  string      `json:"status" doc:"active, or stopped while it drains"`
-	Running []RunningAt `json:"running" nullable:"false"`
+	Running []RunningAt `json:"running"`
 	Since   time.Time   `json:"since"`
 	Seen    time.Time   `json:"seen" doc:"when it last gave a sign of life, within ten seconds"`
 }
@@ -29,7 +29,7 @@ type RunningAt struct {
 }
 
 type workerList struct {
-	Workers []Worker `json:"workers" nullable:"false"`
+	Workers []Worker `json:"workers"`
 }
 
 func (s *Server) getWorkers(ctx context.Context, _ *struct{}) (workerList, error) {
