@@ -24,6 +24,8 @@ import (
 // JobProcess is what a trainer process needs besides the order that it reads.
 type JobProcess struct {
 	Store artifacts.Store
+	// Open opens the store by the daemon's Options.Settings, where Store is nil.
+	Open func(ctx context.Context, settings json.RawMessage) (artifacts.Store, error)
 	// CacheDir holds what this machine has fetched and decoded. All trainer
 	// processes of a machine share it.
 	CacheDir string
@@ -71,6 +73,11 @@ func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) erro
 	line, err := lines.ReadBytes('\n')
 	if err != nil || json.Unmarshal(line, &j.order) != nil || j.order.Job == "" {
 		return errors.New("no order came on the standard input; this command is for a worker daemon to start")
+	}
+	if j.Store == nil {
+		if j.Store, err = p.Open(ctx, j.order.Settings); err != nil {
+			return errors.Join(err, j.out.write(failure(err)))
+		}
 	}
 	stop, done := j.listen(ctx, lines)
 	defer done()

@@ -129,3 +129,23 @@ func TestProcessWithoutAnOrder(t *testing.T) {
 		}
 	}
 }
+
+// The store is opened with what the order says, and where that fails the daemon is
+// told why.
+func TestOrderSaysHowToOpenTheStore(t *testing.T) {
+	var events bytes.Buffer
+	var settings string
+	p := JobProcess{CacheDir: t.TempDir(), Open: func(_ context.Context, s json.RawMessage) (artifacts.Store, error) {
+		settings = string(s)
+		return nil, errors.New("no such bucket")
+	}}
+	if err := RunJob(t.Context(), p, strings.NewReader(`{"job":"job","attempt":1,"device":"cpu","settings":{"key":"k"}}`+"\n"), &events); err == nil {
+		t.Error("no error where the store cannot be opened")
+	}
+	if settings != `{"key":"k"}` {
+		t.Errorf("the store was opened with %q", settings)
+	}
+	if !strings.Contains(events.String(), `"event":"failed","reason":"no such bucket"`) {
+		t.Errorf("the daemon was told %s", &events)
+	}
+}

@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,9 +49,11 @@ type Options struct {
 	// RunJob with its standard input and output. Its context never ends: the
 	// daemon stops its children itself.
 	Command func(ctx context.Context) *exec.Cmd
-	Board   Board        // nil: nobody looks
-	Log     *slog.Logger // nil: discard
-	Host    string       // in attempts and outcomes; empty: the machine's name
+	// Settings is JSON for the JobProcess.Open of the trainer processes; nil: none.
+	Settings json.RawMessage
+	Board    Board        // nil: nobody looks
+	Log      *slog.Logger // nil: discard
+	Host     string       // in attempts and outcomes; empty: the machine's name
 
 	// CancelPoll is how often the marks of a canceled or paused sweep are looked
 	// for while one of its jobs runs; 0: 2 s.

@@ -46,6 +46,6 @@
 // The child reads an order (one line of JSON) from its standard input, and
 // later perhaps the line "stop". It writes events, one JSON object per line, to
 // its standard output. Its standard error is for the log; the last lines of it
-// explain a crash. Secrets travel in the child's environment, never in its
-// arguments.
+// explain a crash. Secrets travel in the order: arguments and environments can be
+// read from outside.
 package worker

@@ -15,6 +15,9 @@ type order struct {
 	Job     string `json:"job"`
 	Attempt int    `json:"attempt"`
 	Device  string `json:"device"`
+	// Settings are for JobProcess.Open: here and not in the environment, as that can
+	// be read in /proc.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // stopLine asks a trainer process to write a checkpoint and exit.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"orchestrator/scheduler/queue"
 )
 
 // config is every setting that is not part of a sweep. It is decoded here once;
@@ -193,10 +194,9 @@ func (c *config) finish() error {
 
 // secrets are the values that no log may show. Names of users are not among them.
 func (c *config) secrets() []string {
-	secrets := []string{c.S3.SecretKey, c.S3.SessionToken, c.RedisAuth.Password}
-	if u, err := url.Parse(c.Redis); err == nil {
-		password, _ := u.User.Password()
-		secrets = append(secrets, password)
+	secrets := []string{c.S3.SecretKey, c.S3.SessionToken, c.RedisAuth.Password, c.RedisAuth.SentinelPassword}
+	if o, err := queue.ParseURL(c.Redis); err == nil {
+		secrets = append(secrets, o.Password)
 	}
 	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
 }

@@ -126,10 +126,17 @@ func TestSettingsReachChildren(t *testing.T) {
 	want := []string{
 		"ORCHESTRATOR_STORE=s3://b/p", "ORCHESTRATOR_CACHE_DIR=/c", "ORCHESTRATOR_ONNXRUNTIME_LIBRARY=/l.so",
 		"ORCHESTRATOR_LOG_LEVEL=debug", "ORCHESTRATOR_S3_ENDPOINT=http://h:1", "ORCHESTRATOR_S3_REGION=r",
-		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_CA_CERT=/ca.pem", "ORCHESTRATOR_S3_ACCESS_KEY=ak", "ORCHESTRATOR_S3_SECRET_KEY=sk",
+		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_CA_CERT=/ca.pem",
 	}
 	if diff := cmp.Diff(want, c.environ()); diff != "" {
 		t.Errorf("the child's environment (-want +got):\n%s", diff)
+	}
+	if got := c.credentials(); got != (credentials{AccessKey: "ak", SecretKey: "sk"}) {
+		t.Errorf("the child's credentials are %+v", got)
+	}
+	inherited := foreign([]string{"PATH=/bin", "ORCHESTRATOR_REDIS=redis://:pw@h", "AWS_PROFILE=p", "ORCHESTRATOR_REDIS_AUTH_PASSWORD=pw", "ORCHESTRATOR_TEST=1"})
+	if diff := cmp.Diff([]string{"PATH=/bin", "AWS_PROFILE=p", "ORCHESTRATOR_TEST=1"}, inherited); diff != "" {
+		t.Errorf("what the child inherits (-want +got):\n%s", diff)
 	}
 }
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,9 +119,13 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 	if err != nil {
 		return err
 	}
+	credentials, err := json.Marshal(a.config.credentials())
+	if err != nil {
+		return err
+	}
 	daemon := worker.New(worker.Options{
 		Store: store, Slots: cpuSlots(o.slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
-		Secrets: a.config.secrets(),
+		Secrets: a.config.secrets(), Settings: credentials,
 	})
 	err = q.Serve(ctx, queue.ServeOptions{
 		Devices: []string{"cpu", "any"}, Labels: o.labels, Concurrency: o.slots, Log: log,
@@ -170,14 +176,26 @@ func queueResult(end worker.End, err error) queue.Result {
 	return r
 }
 
-// trainerCommand starts this program again as a trainer process. Settings and
-// secrets go by the environment, as arguments show in process lists.
+// credentials are what a trainer process logs into the store with: the daemon tells
+// it by its standard input, which nobody else can read.
+type credentials struct {
+	AccessKey    string `json:"access_key,omitempty"`
+	SecretKey    string `json:"secret_key,omitempty"`
+	SessionToken string `json:"session_token,omitempty"`
+}
+
+func (c *config) credentials() credentials {
+	return credentials{c.S3.AccessKey, c.S3.SecretKey, c.S3.SessionToken}
+}
+
+// trainerCommand starts this program again as a trainer process. Its settings go by
+// the environment, without the secrets among them.
 func (a *app) trainerCommand() (func(context.Context) *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program to start trainers with: %w", err)
 	}
-	env := append(os.Environ(), a.config.environ()...)
+	env := append(foreign(os.Environ()), a.config.environ()...)
 	return func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, self, trainerProcess)
 		cmd.Env = env
@@ -190,7 +208,6 @@ func (c *config) environ() []string {
 	values := map[string]string{
 		"store": c.Store, "cache_dir": c.CacheDir, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
 		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle), "s3.ca_cert": c.S3.CACert,
-		"s3.access_key": c.S3.AccessKey, "s3.secret_key": c.S3.SecretKey, "s3.session_token": c.S3.SessionToken,
 	}
 	var env []string
 	for _, s := range settings {
@@ -201,6 +218,19 @@ func (c *config) environ() []string {
 	return env
 }
 
+// foreign are the environment variables that are none of our settings: a trainer
+// process has no use for most of those, and some are secrets.
+func foreign(env []string) []string {
+	ours := map[string]bool{}
+	for _, s := range settings {
+		ours[envName(s.key)] = true
+	}
+	return slices.DeleteFunc(env, func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return ours[name]
+	})
+}
+
 func newTrainerProcessCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    trainerProcess,
@@ -208,12 +238,17 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := a.openStore(cmd.Context())
-			if err != nil {
-				return err
-			}
 			return worker.RunJob(cmd.Context(), worker.JobProcess{
-				Store: store, CacheDir: a.config.CacheDir, Library: a.config.Library, Versions: jobVersions(),
+				Open: func(ctx context.Context, settings json.RawMessage) (artifacts.Store, error) {
+					var c credentials
+					if err := json.Unmarshal(settings, &c); err != nil {
+						return nil, fmt.Errorf("reading what the daemon says of the store: %w", err)
+					}
+					s3 := &a.config.S3
+					s3.AccessKey, s3.SecretKey, s3.SessionToken = c.AccessKey, c.SecretKey, c.SessionToken
+					return a.openStore(ctx)
+				},
+				CacheDir: a.config.CacheDir, Library: a.config.Library, Versions: jobVersions(),
 			}, a.in, a.out)
 		},
 	}

@@ -205,3 +205,21 @@ func (r *Redis) Flush() {
 		r.t.Fatalf("FLUSHALL answered %q: %v", answer, err)
 	}
 }
+
+// Written is all that was ever written to the server since it started, as it came.
+func (r *Redis) Written() []byte {
+	r.t.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "appendonlydir", "*"))
+	if err != nil || len(files) == 0 {
+		r.t.Fatalf("no append-only files: %v", err)
+	}
+	var all []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		all = append(all, text...)
+	}
+	return all
+}
