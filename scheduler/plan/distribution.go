@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/mathext"
 )
 
 // family is a distribution: the keys that it needs and may have, and of continuous
@@ -17,16 +20,18 @@ type family struct {
 var (
 	bounds = []string{"min", "max"}
 	normal = []string{"mu", "sigma"}
+	shapes = []string{"a", "b"}
 )
 
 // families are W&B's distributions, by its names. Those of q_ are rounded to
-// multiples of q; q_uniform has just the multiples that lie in its range.
+// multiples of q, 1 where it is not set; q_uniform has just the multiples that lie
+// in its range.
 var families = map[string]family{
 	"categorical":                 {needs: []string{"values"}, may: []string{"probabilities"}},
 	"categorical_w_probabilities": {needs: []string{"values", "probabilities"}},
 	"constant":                    {needs: []string{"value"}},
 	"int_uniform":                 {needs: bounds},
-	"q_uniform":                   {needs: []string{"min", "max", "q"}},
+	"q_uniform":                   {needs: bounds, may: []string{"q"}},
 	"uniform":                     {needs: bounds, at: uniform, bounded: true},
 	"log_uniform_values":          {needs: bounds, at: logUniformValues, bounded: true},
 	"q_log_uniform_values":        {needs: bounds, may: []string{"q"}, at: logUniformValues},
@@ -38,13 +43,11 @@ var families = map[string]family{
 	"q_normal":                    {may: append([]string{"q"}, normal...), at: gaussian},
 	"log_normal":                  {may: normal, at: logNormal},
 	"q_log_normal":                {may: append([]string{"q"}, normal...), at: logNormal},
+	"beta":                        {may: shapes, at: beta, bounded: true},
+	"q_beta":                      {may: append([]string{"q"}, shapes...), at: beta},
 }
 
-// The distributions, and those of W&B's that are not here.
-var (
-	distributions      = distributionNames()
-	laterDistributions = []string{"beta", "q_beta"}
-)
+var distributions = distributionNames()
 
 func distributionNames() []string {
 	var names []string
@@ -76,11 +79,15 @@ func gaussian(p *Parameter, u float64) float64 {
 
 func logNormal(p *Parameter, u float64) float64 { return math.Exp(gaussian(p, u)) }
 
+// beta is from 0 to 1; with a = b = 1 it is uniform.
+func beta(p *Parameter, u float64) float64 { return mathext.InvRegIncBeta(p.A, p.B, u) }
+
 // fits finds a key that the distribution lacks or does not use.
 func (def definition) fits(distribution string) string {
 	given := map[string]bool{
 		"values": def.Values.set, "probabilities": def.Probabilities != nil, "value": def.Value != nil,
 		"min": def.Min != nil, "max": def.Max != nil, "q": def.Q != nil, "mu": def.Mu != nil, "sigma": def.Sigma != nil,
+		"a": def.A != nil, "b": def.B != nil,
 	}
 	f := families[distribution]
 	for _, key := range definitionKeys[1:] {
@@ -105,11 +112,16 @@ func usage(distribution string) string {
 		return "write {value: x}"
 	case "q_uniform":
 		return "write {distribution: q_uniform, min: a, max: b, q: step}"
+	case "beta", "q_beta":
+		return fmt.Sprintf("write {distribution: %s, a: 2, b: 5}", distribution)
 	case "normal", "log_normal", "q_normal", "q_log_normal":
 		return fmt.Sprintf("write {distribution: %s, mu: mean, sigma: deviation}", distribution)
 	}
 	return fmt.Sprintf("write {distribution: %s, min: a, max: b}", distribution)
 }
+
+// maxShape bounds the parameters of a beta distribution.
+const maxShape = 1e4
 
 func (p *Parameter) checkRange() (problem, try string) {
 	f := families[p.Distribution]
@@ -127,6 +139,10 @@ func (p *Parameter) checkRange() (problem, try string) {
 		return "min and max must be whole numbers", "use uniform for a range of all numbers"
 	case p.Q <= 0:
 		return fmt.Sprintf("q is %v, but a step is above 0", p.Q), ""
+	case !(p.A > 0 && p.A <= maxShape && p.B > 0 && p.B <= maxShape):
+		return fmt.Sprintf("a is %v and b %v, which must be above 0 and at most %v", p.A, p.B, float64(maxShape)), ""
+	case strings.HasSuffix(p.Distribution, "beta") && p.Q > 1:
+		return fmt.Sprintf("q is %v, but the values are from 0 to 1", p.Q), ""
 	case p.Sigma <= 0 || p.Sigma > 1e6 || math.Abs(p.Mu) > 1e12:
 		return fmt.Sprintf("mu is %v and sigma %v, which is a mean and a deviation above 0", p.Mu, p.Sigma), ""
 	case (p.Distribution == "log_normal" || p.Distribution == "q_log_normal") && math.Abs(p.Mu)+8*p.Sigma > 300:

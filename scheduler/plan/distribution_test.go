@@ -12,20 +12,26 @@ import (
 func TestQuantiles(t *testing.T) {
 	const z = 1.2815516
 	for text, want := range map[string][3]float64{
-		"{distribution: uniform, min: 2, max: 4}":                      {2.2, 3, 3.8},
-		"{distribution: log_uniform_values, min: 0.01, max: 1}":        {math.Pow(10, -1.8), 0.1, math.Pow(10, -0.2)},
-		"{distribution: inv_log_uniform_values, min: 0.01, max: 1}":    {math.Pow(10, -0.2), 0.1, math.Pow(10, -1.8)},
-		"{distribution: log_uniform, min: -2, max: 0}":                 {math.Exp(-1.8), math.Exp(-1), math.Exp(-0.2)},
-		"{distribution: inv_log_uniform, min: 0, max: 2}":              {math.Exp(-0.2), math.Exp(-1), math.Exp(-1.8)},
-		"{distribution: normal, mu: 5, sigma: 2}":                      {5 - 2*z, 5, 5 + 2*z},
-		"{distribution: log_normal, mu: 1, sigma: 0.5}":                {math.Exp(1 - 0.5*z), math.E, math.Exp(1 + 0.5*z)},
-		"{distribution: q_normal, mu: 10, sigma: 4, q: 5}":             {5, 10, 15},
-		"{distribution: q_log_uniform_values, min: 8, max: 512, q: 8}": {16, 64, 336},
-		"{distribution: q_log_uniform, min: 0, max: 4}":                {1, 7, 37},
-		"{distribution: q_log_normal, mu: 3, sigma: 1, q: 10}":         {10, 20, 70},
-		"{values: [1, 2, 3], probabilities: [0.3, 0.3, 0.4]}":          {1, 2, 3},
-		"{distribution: q_uniform, min: 1, max: 10, q: 1}":             {2, 6, 10},
-		"{min: 1, max: 10}": {2, 6, 10},
+		"{distribution: uniform, min: 2, max: 4}":                                                  {2.2, 3, 3.8},
+		"{distribution: log_uniform_values, min: 0.01, max: 1}":                                    {math.Pow(10, -1.8), 0.1, math.Pow(10, -0.2)},
+		"{distribution: inv_log_uniform_values, min: 0.01, max: 1}":                                {math.Pow(10, -0.2), 0.1, math.Pow(10, -1.8)},
+		"{distribution: log_uniform, min: -2, max: 0}":                                             {math.Exp(-1.8), math.Exp(-1), math.Exp(-0.2)},
+		"{distribution: inv_log_uniform, min: 0, max: 2}":                                          {math.Exp(-0.2), math.Exp(-1), math.Exp(-1.8)},
+		"{distribution: normal, mu: 5, sigma: 2}":                                                  {5 - 2*z, 5, 5 + 2*z},
+		"{distribution: log_normal, mu: 1, sigma: 0.5}":                                            {math.Exp(1 - 0.5*z), math.E, math.Exp(1 + 0.5*z)},
+		"{distribution: q_normal, mu: 10, sigma: 4, q: 5}":                                         {5, 10, 15},
+		"{distribution: q_log_uniform_values, min: 8, max: 512, q: 8}":                             {16, 64, 336},
+		"{distribution: q_log_uniform, min: 0, max: 4}":                                            {1, 7, 37},
+		"{distribution: q_log_normal, mu: 3, sigma: 1, q: 10}":                                     {10, 20, 70},
+		"{values: [1, 2, 3], probabilities: [0.3, 0.3, 0.4]}":                                      {1, 2, 3},
+		"{distribution: q_uniform, min: 1, max: 10, q: 1}":                                         {2, 6, 10},
+		"{distribution: q_uniform, min: 1, max: 10}":                                               {2, 6, 10},
+		"{distribution: beta, a: 2, b: 5}":                                                         {0.0925953, 0.2644500, 0.5103163}, // of SciPy
+		"{distribution: beta, a: 0.5, b: 0.5}":                                                     {0.0244717, 0.5, 0.9755283},
+		"{distribution: beta}":                                                                     {0.1, 0.5, 0.9},
+		"{distribution: beta, a: 10000, b: 10000}":                                                 {0.495469, 0.5, 0.504531},
+		"{distribution: q_beta, a: 2, b: 5, q: 0.25}":                                              {0, 0.25, 0.5},
+		"{min: 1, max: 10}":                                                                        {2, 6, 10},
 		"{distribution: categorical_w_probabilities, values: [1, 2], probabilities: [0.95, 0.05]}": {1, 1, 1},
 	} {
 		s := mustParse(t, minimal+"method: random\nrun_cap: 1\nparameters:\n  training.class_weights.ring: "+text+"\n")
@@ -65,7 +71,15 @@ parameters:
 			t.Errorf("%s came %d times of 400, want about %d", value, got, want)
 		}
 	}
-	if !slices.Contains(distributions, "q_log_normal") || slices.Contains(distributions, "beta") {
-		t.Errorf("distributions %v", distributions)
+}
+
+// Every distribution of W&B's schema of sweeps is here, under its name.
+func TestDistributionsOfWandb(t *testing.T) {
+	for _, name := range []string{"categorical", "categorical_w_probabilities", "constant", "int_uniform", "uniform", "q_uniform",
+		"log_uniform", "log_uniform_values", "q_log_uniform", "q_log_uniform_values", "inv_log_uniform", "inv_log_uniform_values",
+		"normal", "q_normal", "log_normal", "q_log_normal", "beta", "q_beta"} {
+		if !slices.Contains(distributions, name) {
+			t.Errorf("no distribution %s", name)
+		}
 	}
 }

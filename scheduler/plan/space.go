@@ -23,6 +23,7 @@ type Parameter struct {
 	Distribution string // one of distributions
 	Min, Max, Q  float64
 	Mu, Sigma    float64
+	A, B         float64 // of beta
 	// Shares are the choices' probabilities; nil: all are as probable.
 	Shares []float64
 
@@ -101,6 +102,8 @@ type definition struct {
 	Q             *float64  `yaml:"q"`
 	Mu            *float64  `yaml:"mu"`
 	Sigma         *float64  `yaml:"sigma"`
+	A             *float64  `yaml:"a"`
+	B             *float64  `yaml:"b"`
 }
 
 // rawValue keeps a node as it is written, rawValues a list of them.
@@ -203,6 +206,9 @@ func (s *Space) section(d *decoder, n *yaml.Node, field, prefix string) {
 
 func isDefinition(n *yaml.Node) bool {
 	for _, key := range definitionKeys {
+		if len(key) == 1 {
+			continue // a layer may be called so, below lr_mult
+		}
 		if _, value := lookup(n, key); value != nil {
 			return true
 		}
@@ -279,7 +285,7 @@ func (p *Parameter) define(def definition) (problem, try string) {
 	if p.Distribution == "" {
 		return "does not say what to try", "write {value: x}, {values: [x, y]} or {distribution: uniform, min: a, max: b}"
 	}
-	if problem, try, ok := oneOf(p.Distribution, distributions, laterDistributions); !ok {
+	if problem, try, ok := oneOf(p.Distribution, distributions, nil); !ok {
 		return "the distribution " + problem, try
 	}
 	if problem := def.fits(p.Distribution); problem != "" {
@@ -297,11 +303,14 @@ func (p *Parameter) define(def definition) (problem, try string) {
 		}
 		return "", ""
 	}
-	p.Q, p.Mu, p.Sigma = 1, 0, 1 // where the distribution has them and the file is silent
-	for to, from := range map[*float64]*float64{&p.Min: def.Min, &p.Max: def.Max, &p.Q: def.Q, &p.Mu: def.Mu, &p.Sigma: def.Sigma} {
+	p.Q, p.Mu, p.Sigma, p.A, p.B = 1, 0, 1, 1, 1 // where the distribution has them and the file is silent
+	for to, from := range map[*float64]*float64{&p.Min: def.Min, &p.Max: def.Max, &p.Q: def.Q, &p.Mu: def.Mu, &p.Sigma: def.Sigma, &p.A: def.A, &p.B: def.B} {
 		if from != nil {
 			*to = *from
 		}
+	}
+	if p.Distribution == "beta" {
+		p.Min, p.Max = 0, 1
 	}
 	return p.checkRange()
 }
