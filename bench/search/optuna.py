@@ -71,6 +71,20 @@ def mixed(t):
     return (e + 3 - 0.3 * c) ** 2 + (n - 12) ** 2 / 40 + [1, 0.3, 0, 0.6][c]
 
 
+# Which parameters there are depends on the category, and one of them on an integer.
+def conditional(t):
+    c = t.suggest_categorical("c", [0, 1, 2])
+    shared = (t.suggest_float("x", -5, 5) - 1) ** 2 / 4
+    if c == 0:
+        return shared + 1 + (t.suggest_float("a", -5, 5) - 2) ** 2 + (t.suggest_float("b", -5, 5) + 1) ** 2
+    if c == 1:
+        return shared + 0.5 + (t.suggest_float("d", -5, 5) + 3) ** 2
+    n = t.suggest_int("n", 1, 20)
+    if n <= 10:
+        return shared + 0.4 + (n - 7) ** 2 / 20
+    return shared + (n - 14) ** 2 / 20 + (t.suggest_float("e", -5, 5) - 2) ** 2
+
+
 FUNCTIONS = {
     "branin": (branin, 100),
     "hartmann6": (cube(6, 0, 1, hartmann6), 150),
@@ -78,12 +92,16 @@ FUNCTIONS = {
     "rastrigin5": (cube(5, -5.12, 5.12, rastrigin), 150),
     "sphere10": (cube(10, -5.12, 5.12, sphere), 200),
     "mixed": (mixed, 100),
+    "conditional": (conditional, 100),
 }
 SAMPLERS = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "sobol": lambda seed: optuna.samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed),
     "cma-es": lambda seed: optuna.samplers.CmaEsSampler(seed=seed),
     "tpe": lambda seed: optuna.samplers.TPESampler(multivariate=True, seed=seed),
+    # The same but where parameters are conditional: it has a density for each group
+    # of parameters that come together.
+    "tpe-group": lambda seed: optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed),
 }
 
 
@@ -98,6 +116,8 @@ def main():
     for name, (function, budget) in FUNCTIONS.items():
         results[name] = {"budget": budget, "best": {}}
         for sampler, make in SAMPLERS.items():
+            if sampler == "tpe-group" and name != "conditional":
+                continue
             results[name]["best"][sampler] = [best(function, budget, make(seed)) for seed in range(SEEDS)]
             print(name, sampler, sorted(results[name]["best"][sampler])[SEEDS // 2], file=sys.stderr)
     json.dump({

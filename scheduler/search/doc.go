@@ -14,6 +14,11 @@
 // nothing here; integers, quantised and categorical parameters say how many
 // levels they have.
 //
+// A dimension may count under conditions alone. Its coordinate is drawn in any
+// case: CMA-ES moves in a cube, and the coordinates that did not count drift, as
+// nothing chose them. TPE leaves them out of its densities, and points that differ
+// in them alone are one point.
+//
 // # What a proposal costs
 //
 // What is costly does not grow with the search; what does is a pass over the

@@ -19,6 +19,17 @@ var testFunctions = []testFunction{
 	{"rastrigin5", make([]Dimension, 5), 150, rastrigin, 0},
 	{"sphere10", make([]Dimension, 10), 200, sphere, 0},
 	{"mixed", []Dimension{{Kind: Categorical, Levels: 4}, {Kind: Ordinal, Levels: 20}, {}}, 100, mixed, 0},
+	{"conditional", []Dimension{
+		{Kind: Categorical, Levels: 3}, {},
+		{When: on(0, 0)}, {When: on(0, 0)},
+		{When: on(0, 1)},
+		{Kind: Ordinal, Levels: 20, When: on(0, 2)}, {When: on(5, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)},
+	}, 100, conditionally, 0},
+}
+
+// on is the condition that a dimension has one of the levels.
+func on(dimension int, levels ...int) []Condition {
+	return []Condition{{{Dimension: dimension, Levels: levels}}}
 }
 
 // between maps the unit interval to [low, high).
@@ -87,4 +98,24 @@ func mixed(u []float64) float64 {
 	c, n, e := u[0], 1+math.Floor(u[1]*20), between(u[2], -5, 0)
 	penalty := []float64{1, 0.3, 0, 0.6}[int(c)]
 	return (e+3-0.3*c)*(e+3-0.3*c) + (n-12)*(n-12)/40 + penalty
+}
+
+// conditionally has other coordinates for each category, and one that depends on an
+// integer from 1 to 20; its least value, 0, is where both conditions hold.
+func conditionally(u []float64) float64 {
+	at := func(i int, best float64) float64 {
+		z := between(u[i], -5, 5) - best
+		return z * z
+	}
+	shared := at(1, 1) / 4
+	switch n := 1 + math.Floor(u[5]*20); {
+	case u[0] == 0:
+		return shared + 1 + at(2, 2) + at(3, -1)
+	case u[0] == 1:
+		return shared + 0.5 + at(4, -3)
+	case n <= 10:
+		return shared + 0.4 + (n-7)*(n-7)/20
+	default:
+		return shared + (n-14)*(n-14)/20 + at(6, 2)
+	}
 }

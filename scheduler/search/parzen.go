@@ -9,7 +9,10 @@ import (
 // parzen is a mixture density over a space: a kernel for each observation,
 // and one that is as wide as the space. A kernel is a product over the
 // dimensions of a normal density cut off at 0 and 1, or of the
-// probabilities of levels.
+// probabilities of levels. Where a dimension does not count at a point, it has no
+// part in the density there; where it does not count at an observation, that one's
+// kernel is the prior in it. So the density integrates to 1 over the tree of what
+// can count together.
 type parzen struct {
 	space   []Dimension
 	weights []float64 // of kernels, to sum 1; the prior's is the last
@@ -18,6 +21,7 @@ type parzen struct {
 	sigma   [][]float64 // per dimension and kernel; nil for categorical ones
 	mass    [][]float64 // of the normal density within [0, 1]
 	norm    [][]float64 // the logarithm of sigma times mass
+	counts  [][]bool    // per kernel and dimension: nil where all count
 	scratch []float64
 }
 
@@ -29,6 +33,10 @@ func newParzen(space []Dimension, observations []*Outcome) *parzen {
 		*table = make([][]float64, len(space))
 	}
 	p.normalise()
+	p.counts = make([][]bool, n)
+	for k, o := range observations {
+		p.counts[k] = counting(space, o.Point)
+	}
 	for i, d := range space {
 		mu := make([]float64, n)
 		for k, o := range observations {
@@ -46,13 +54,26 @@ func newParzen(space []Dimension, observations []*Outcome) *parzen {
 // spread sets the widths of the kernels of an ordered dimension.
 func (p *parzen) spread(i int) {
 	mu := p.mu[i]
-	p.sigma[i] = widths(mu[:len(mu)-1])
-	p.mass[i], p.norm[i] = make([]float64, len(mu)), make([]float64, len(mu))
-	for k, s := range p.sigma[i] {
+	n := len(mu)
+	p.sigma[i], p.mass[i], p.norm[i] = make([]float64, n), make([]float64, n), make([]float64, n)
+	var there []int // the kernels in which the dimension counts
+	var at []float64
+	for k := range n - 1 {
+		if p.has(k, i) {
+			there, at = append(there, k), append(at, mu[k])
+		}
+	}
+	sigma := widths(at)
+	for j, k := range append(there, n-1) {
+		s := sigma[j]
+		p.sigma[i][k] = s
 		p.mass[i][k] = phi((1-mu[k])/s) - phi(-mu[k]/s)
 		p.norm[i][k] = math.Log(s * p.mass[i][k])
 	}
 }
+
+// has tells whether dimension i counts in kernel k.
+func (p *parzen) has(k, i int) bool { return p.counts[k] == nil || p.counts[k][i] }
 
 // normalise scales the weights to sum 1.
 func (p *parzen) normalise() {
@@ -127,11 +148,14 @@ func (p *parzen) sample(r *rand.Rand) []float64 {
 	k := pick(p.weights, r.Float64())
 	point := make([]float64, len(p.space))
 	for i, d := range p.space {
-		if d.Kind == Categorical {
+		switch {
+		case d.Kind == Categorical:
 			point[i] = p.sampleLevel(i, k, r)
-			continue
+		case p.has(k, i):
+			point[i] = d.snap(truncated(p.mu[i][k], p.sigma[i][k], r))
+		default:
+			point[i] = d.snap(r.Float64())
 		}
-		point[i] = d.snap(truncated(p.mu[i][k], p.sigma[i][k], r))
 	}
 	return point
 }
@@ -151,7 +175,7 @@ func truncated(mu, sigma float64, r *rand.Rand) float64 {
 func (p *parzen) sampleLevel(i, k int, r *rand.Rand) float64 {
 	own := r.Float64() < p.own(i)
 	u := r.Float64()
-	if own && k < len(p.weights)-1 {
+	if own && k < len(p.weights)-1 && p.has(k, i) {
 		return p.mu[i][k]
 	}
 	return float64(p.space[i].level(u))
@@ -178,7 +202,11 @@ func pick(weights []float64, u float64) int {
 // level, of the mass of its cell.
 func (p *parzen) logDensity(point []float64) float64 {
 	copy(p.scratch, p.logs)
+	counts := counting(p.space, point)
 	for i, d := range p.space {
+		if counts != nil && !counts[i] {
+			continue
+		}
 		switch d.Kind {
 		case Continuous:
 			p.addContinuous(i, point[i])
@@ -198,6 +226,9 @@ func (p *parzen) logDensity(point []float64) float64 {
 
 func (p *parzen) addContinuous(i int, u float64) {
 	for k, s := range p.sigma[i] {
+		if !p.has(k, i) {
+			continue // the prior's density is 1
+		}
 		z := (u - p.mu[i][k]) / s
 		p.scratch[k] -= float64(z*z/2) + p.norm[i][k]
 	}
@@ -206,6 +237,10 @@ func (p *parzen) addContinuous(i int, u float64) {
 func (p *parzen) addOrdinal(i, level int) {
 	low, high := p.space[i].cell(level)
 	for k, s := range p.sigma[i] {
+		if !p.has(k, i) {
+			p.scratch[k] += math.Log(high - low)
+			continue
+		}
 		mu := p.mu[i][k]
 		p.scratch[k] += math.Log(max((phi((high-mu)/s)-phi((low-mu)/s))/p.mass[i][k], tiny))
 	}
@@ -216,7 +251,7 @@ func (p *parzen) addCategorical(i, level int) {
 	own := p.own(i)
 	for k := range p.weights {
 		q := high - low
-		if k < len(p.weights)-1 {
+		if k < len(p.weights)-1 && p.has(k, i) {
 			q *= 1 - own
 			if int(p.mu[i][k]) == level {
 				q += own

@@ -53,6 +53,10 @@ type Dimension struct {
 	// do not fall. Nil: all levels are as probable. A level of an empty cell
 	// is never proposed.
 	Edges []float64
+	// When are conditions on earlier dimensions that have levels. Unless all
+	// hold, the dimension does not count: its coordinate, which there is in any
+	// case, means nothing, and points that differ in nothing else are the same.
+	When []Condition
 }
 
 // State is how far a trial has come.
@@ -126,7 +130,11 @@ func check(space []Dimension, trial int, outcomes []Outcome) error {
 		return fmt.Errorf("search: trial %d is below 0", trial)
 	}
 	for i, d := range space {
-		if err := d.check(); err != nil {
+		err := d.check()
+		if err == nil {
+			err = d.checkConditions(space, i)
+		}
+		if err != nil {
 			return fmt.Errorf("search: dimension %d: %w", i, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // redraws is how often an unseen point is looked for at random before a
@@ -14,13 +15,15 @@ const redraws = 32
 type seen struct {
 	space  []Dimension
 	points map[string]bool
-	// size counts the points of a finite space; 0 where it is infinite, or so
-	// large that nobody will exhaust it.
-	size int
+	// size counts the points of a finite space, those included that do not differ
+	// in what counts; 0 where it is infinite, or so large that nobody will exhaust
+	// it.
+	size        int
+	conditional bool
 }
 
 func newSeen(space []Dimension, outcomes []Outcome) *seen {
-	s := &seen{space: space, points: make(map[string]bool, len(outcomes)), size: size(space)}
+	s := &seen{space: space, points: make(map[string]bool, len(outcomes)), size: size(space), conditional: conditional(space)}
 	var key []byte
 	for i := range outcomes {
 		key = s.key(key[:0], outcomes[i].Point)
@@ -56,10 +59,16 @@ func (d Dimension) possible() []int {
 	return levels
 }
 
-// key writes what tells points apart: levels, and continuous coordinates.
+// key writes what tells points apart: levels, and continuous coordinates, of the
+// dimensions that count.
 func (s *seen) key(buf []byte, point []float64) []byte {
+	counts := counting(s.space, point)
 	for i, d := range s.space {
 		u := point[i]
+		if counts != nil && !counts[i] {
+			buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(-1))
+			continue
+		}
 		if d.Kind == Ordinal {
 			u = float64(d.level(u))
 		}
@@ -74,13 +83,22 @@ func (s *seen) has(point []float64) bool {
 
 // exhausted reports whether a finite space has no unseen point left.
 func (s *seen) exhausted() bool {
-	return s.size > 0 && len(s.points) >= s.size
+	if s.size == 0 || len(s.points) >= s.size || !s.conditional {
+		return s.size > 0 && len(s.points) >= s.size
+	}
+	n := 0
+	for range combinations(s.space) {
+		if n++; n > len(s.points) {
+			return false
+		}
+	}
+	return true
 }
 
 // orUnseen returns the point, or an unseen one if it has been proposed
 // before: a few draws from the prior, and then, where the space is finite, a
-// walk from a random point, which meets an unseen one after at most as many
-// steps as there are outcomes.
+// walk, which meets an unseen one after at most as many steps as there are
+// outcomes.
 func (s *seen) orUnseen(point []float64, r *rand.Rand) []float64 {
 	for range redraws {
 		if !s.has(point) {
@@ -88,8 +106,11 @@ func (s *seen) orUnseen(point []float64, r *rand.Rand) []float64 {
 		}
 		point = prior(s.space, r)
 	}
-	if s.size == 0 {
+	switch {
+	case s.size == 0:
 		return point
+	case s.conditional:
+		return s.anyUnseen(r)
 	}
 	for n := r.IntN(s.size); s.has(point); n = (n + 1) % s.size {
 		point = s.number(n)
@@ -97,17 +118,28 @@ func (s *seen) orUnseen(point []float64, r *rand.Rand) []float64 {
 	return point
 }
 
+// anyUnseen picks one of the first unseen points of a space with conditions, which
+// is not exhausted.
+func (s *seen) anyUnseen(r *rand.Rand) []float64 {
+	const enough = 1000
+	var all [][]float64
+	for point := range combinations(s.space) {
+		if !s.has(point) {
+			if all = append(all, slices.Clone(point)); len(all) == enough {
+				break
+			}
+		}
+	}
+	return all[r.IntN(len(all))]
+}
+
 // number returns point n of a finite space, in mixed radix.
 func (s *seen) number(n int) []float64 {
 	point := make([]float64, len(s.space))
 	for i, d := range s.space {
 		levels := d.possible()
-		k := levels[n%len(levels)]
+		point[i] = d.coordinate(levels[n%len(levels)])
 		n /= len(levels)
-		point[i] = float64(k)
-		if d.Kind == Ordinal {
-			point[i] = d.middle(k)
-		}
 	}
 	return point
 }
