@@ -70,6 +70,7 @@ type planSummary struct {
 	// Search is there where not all trials train all epochs on all folds.
 	Search     *plan.Search       `json:"search,omitempty"`
 	Simulation *simulationSummary `json:"simulation,omitempty"`
+	Space      spaceSummary       `json:"space,omitzero"`
 
 	microBatches map[int][]int // trials, by the size that they have
 }
@@ -136,7 +137,7 @@ func summarizePlan(p *prepared, done map[string]bool) planSummary {
 	s := planSummary{
 		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
 		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan), Features: p.features,
-		Search: p.plan.Search,
+		Search: p.plan.Search, Space: summarizeSpace(p.sweep),
 	}
 	s.microBatches = map[int][]int{}
 	for _, t := range p.plan.Trials {
@@ -190,6 +191,7 @@ func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "  %d pictures in %d classes (%s); %d files left out\n", s.Pictures, len(s.Classes), strings.Join(s.Classes, ", "), s.LeftOut)
 	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
 		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
+	printSpace(w, s.Space)
 	printSearch(w, s)
 	for _, size := range slices.Sorted(maps.Keys(s.microBatches)) {
 		fmt.Fprintf(w, "  micro-batches of %s in %s\n", counted(size, "picture"), trialsText(s.microBatches[size], len(s.Trials)))

@@ -25,6 +25,7 @@ import (
 // prepared is a sweep file that has been checked against its data and its
 // networks, and is ready to be submitted.
 type prepared struct {
+	sweep    *plan.Sweep
 	plan     *plan.Plan
 	index    *dataset.Index
 	uploads  []scheduler.Upload
@@ -48,7 +49,7 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{index: index, uploads: []scheduler.Upload{{Ref: pack, Open: openPack(ctx, index)}}}
+	p := &prepared{sweep: sweep, index: index, uploads: []scheduler.Upload{{Ref: pack, Open: openPack(ctx, index)}}}
 	bases, models, err := a.readBases(ctx, sweep, p, pack, folds, in)
 	if err != nil {
 		return nil, err

@@ -3,19 +3,18 @@ package plan
 import (
 	"encoding/json"
 	"errors"
+	"iter"
 	"math"
 	"slices"
-
-	"go.yaml.in/yaml/v3"
 
 	"orchestrator/scheduler/search"
 )
 
 // growth proposes trials: what Parse keeps of a file for later.
 type growth struct {
-	doc  *document
-	root *yaml.Node
-	file string
+	doc   *document
+	rules *rules
+	file  string
 }
 
 // maxRedraws bounds how often a proposal is drawn again that is not allowed or was
@@ -24,8 +23,9 @@ const maxRedraws = 200
 
 // Proposal draws trial number n of a sweep whose method learns, given what came of
 // the trials before it, all of them. taken tells of ParametersKey whether an
-// earlier trial has them. It is a pure function of the file and its arguments. The
-// error is search.ErrExhausted where every point has been tried.
+// earlier trial has them. It is a pure function of the file and its arguments; it is
+// not for several goroutines at once. The error is search.ErrExhausted where every
+// point has been tried, or no other one is found that satisfies the constraints.
 func (s *Sweep) Proposal(n int, before []search.Outcome, taken func(key string) bool) (Assignment, error) {
 	g := s.growth
 	space := g.doc.Parameters.learnable()
@@ -36,14 +36,16 @@ func (s *Sweep) Proposal(n int, before []search.Outcome, taken func(key string) 
 		if err != nil {
 			return Assignment{}, err
 		}
-		p := &problems{file: g.file}
-		a, ok := g.doc.trial(g.root, g.doc.Parameters.at(coordinates), p)
-		if !ok {
-			refused = p.err() // two settings that do not go together
-			continue
+		a, err := g.assignment(coordinates, taken)
+		if err == nil {
+			return a, nil
 		}
-		if !taken(ParametersKey(a.Parameters)) {
-			a.Point = coordinates
+		if !errors.Is(err, errTaken) {
+			refused = err // two settings that do not go together
+		}
+	}
+	for coordinates := range g.byChance(s.Seed, n) {
+		if a, err := g.assignment(coordinates, taken); err == nil {
 			return a, nil
 		}
 	}
@@ -51,6 +53,79 @@ func (s *Sweep) Proposal(n int, before []search.Outcome, taken func(key string) 
 		return Assignment{}, refused
 	}
 	return Assignment{}, search.ErrExhausted
+}
+
+// errTaken is of a point that was tried before or that the constraints forbid.
+var errTaken = errors.New("the point is not to be tried")
+
+// assignment makes a trial of a point.
+func (g *growth) assignment(coordinates []float64, taken func(key string) bool) (Assignment, error) {
+	values := g.doc.Parameters.at(coordinates)
+	g.rules.tally.Looked++
+	if !g.rules.allows(values) {
+		g.rules.tally.LeftOut++
+		return Assignment{}, errTaken
+	}
+	p := &problems{file: g.file}
+	a, ok := g.doc.trial(g.rules.root, values, p)
+	if !ok {
+		return Assignment{}, p.err()
+	}
+	if taken(ParametersKey(a.Parameters)) {
+		return Assignment{}, errTaken
+	}
+	a.Point = coordinates
+	return a, nil
+}
+
+// byChance lists points without regard to outcomes, for a method that keeps
+// proposing what the constraints forbid: all points in a random order where there are
+// few, else draws from the prior.
+func (g *growth) byChance(seed int64, n int) iter.Seq[[]float64] {
+	space := g.doc.Parameters
+	return func(yield func([]float64) bool) {
+		if g.rules.none() {
+			return
+		}
+		r := random(seed, "by chance", int64(n))
+		if space.size() <= maxRunCap {
+			points := slices.Collect(space.points())
+			r.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+			for _, values := range points {
+				if !yield(space.coordinates(values)) {
+					return
+				}
+			}
+			return
+		}
+		for range maxChances {
+			coordinates := make([]float64, len(space))
+			for k := range space {
+				coordinates[k] = r.Float64()
+				if len(space[k].choices) > 0 {
+					coordinates[k] = float64(space[k].pick(coordinates[k]).level)
+				}
+			}
+			if !yield(coordinates) {
+				return
+			}
+		}
+	}
+}
+
+// maxChances bounds the draws of byChance.
+const maxChances = 5000
+
+// coordinates are those of a point of a finite space, by learnable.
+func (s Space) coordinates(values point) []float64 {
+	all := make([]float64, len(s))
+	for k := range s {
+		all[k] = float64(values[k].level) // 0 where the parameter does not exist
+		if len(s[k].choices) == 0 {
+			all[k] = (all[k] + 0.5) / s[k].size()
+		}
+	}
+	return all
 }
 
 // ParametersKey is the same for the same parameters.
@@ -74,6 +149,7 @@ func (s Space) learnable() []search.Dimension {
 		case size <= maxRunCap:
 			all[k] = search.Dimension{Kind: search.Ordinal, Levels: int(size)}
 		}
+		all[k].When = p.cases
 	}
 	return all
 }
@@ -101,11 +177,11 @@ func (s Space) at(coordinates []float64) point {
 			values[k] = p.pick(coordinates[k])
 		}
 	}
-	return values
+	return s.masked(values)
 }
 
 // corners are points that differ from the first in one parameter: each choice and
-// both ends of each range.
+// both ends of each range, and in what the parameter needs to exist.
 func (s Space) corners() []point {
 	middle := make(point, len(s))
 	for k := range s {
@@ -120,20 +196,37 @@ func (s Space) corners() []point {
 		for _, option := range options {
 			corner := slices.Clone(middle)
 			corner[k] = option
-			all = append(all, corner)
+			s.wake(k, corner)
+			all = append(all, s.masked(corner))
 		}
 	}
 	return all
+}
+
+// wake gives the parameters that k depends on the first values with which it exists.
+func (s Space) wake(k int, values point) {
+	for _, condition := range s[k].cases {
+		for _, c := range condition {
+			if len(c.Levels) > 0 {
+				values[c.Dimension] = s[c.Dimension].choice(c.Levels[0])
+				s.wake(c.Dimension, values)
+				break
+			}
+		}
+	}
 }
 
 const maxCorners = 64
 
 // learn prepares a search that learns: its first trials, which are under way
 // before anything is known, and the corners of its space.
-func (d *document) learn(c *checker, root *yaml.Node, file string, p *problems) {
-	d.growth = &growth{doc: d, root: root, file: file}
+func (d *document) learn(c *checker, r *rules, file string) {
+	d.growth = &growth{doc: d, rules: r, file: file}
 	for _, corner := range d.Parameters.corners() {
-		a, ok := d.trial(root, corner, p)
+		if !r.allows(corner) {
+			continue
+		}
+		a, ok := d.trial(r.root, corner, c.problems)
 		if !ok {
 			return
 		}
@@ -149,7 +242,7 @@ func (d *document) learn(c *checker, root *yaml.Node, file string, p *problems) 
 	for n := range min(concurrent, d.RunCap) {
 		a, err := d.Proposal(n, before, func(key string) bool { return taken[key] })
 		if errors.Is(err, search.ErrExhausted) {
-			return
+			break
 		}
 		if err != nil {
 			c.bad("method", err.Error(), "")
@@ -159,4 +252,5 @@ func (d *document) learn(c *checker, root *yaml.Node, file string, p *problems) 
 		taken[ParametersKey(a.Parameters)] = true
 		before = append(before, search.Outcome{Trial: n, Point: a.Point, State: search.Running})
 	}
+	r.report(c, len(d.Trials), false)
 }

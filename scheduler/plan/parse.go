@@ -23,9 +23,10 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	doc, c := decode(root, p)
 	c.sweep(doc)
 	doc.Parameters = append(doc.Parameters, doc.probeParameters(c.positions)...)
-	points := doc.propose(c)
+	r := newRules(doc, root, c.compileConstraints(doc))
+	points := doc.propose(c, r)
 	if learning := learns(doc.Method) && len(doc.Parameters) > 0 && doc.RunCap > 0; learning && p.err() == nil {
-		doc.learn(c, root, file, p)
+		doc.learn(c, r, file)
 	} else if len(points) == 0 { // no trials to check: what is not searched can still be
 		for _, parameter := range doc.Parameters {
 			c.failed.add(parameter.Path)
@@ -44,6 +45,14 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 		return nil, err
 	}
 	sweep.Seed = doc.Training.Seed
+	if !r.none() {
+		sweep.Constrained = r.tally
+	}
+	for _, parameter := range doc.Parameters {
+		if len(parameter.When) > 0 {
+			sweep.Conditional = append(sweep.Conditional, parameter)
+		}
+	}
 	sweep.File, sweep.Source, sweep.Overrides, sweep.positions = file, string(data), overrides, c.positions
 	return sweep, nil
 }
@@ -63,18 +72,30 @@ func decode(root *yaml.Node, p *problems) (*document, *checker) {
 func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment, bool) {
 	before := len(p.list)
 	tree := clone(root)
+	d.Parameters.write(tree, values, p)
 	parameters := map[string]any{}
-	for i, parameter := range d.Parameters {
-		for _, s := range parameter.settings(values[i]) {
-			if problem := setPath(tree, s.path, clone(s.value), s.at); problem != "" {
-				p.add(s.at, "parameters."+parameter.Path, problem, "")
-			}
+	for k := range values {
+		if values[k].there() {
+			parameters[d.Parameters[k].Path] = values[k].plain()
 		}
-		parameters[parameter.Path] = values[i].plain()
 	}
 	doc, c := decode(tree, p)
 	c.config(doc)
 	return Assignment{Parameters: parameters, Config: doc.Config}, len(p.list) == before
+}
+
+// write writes a point's values into a tree.
+func (s Space) write(tree *yaml.Node, values point, p *problems) {
+	for k := range values {
+		if !values[k].there() {
+			continue
+		}
+		for _, setting := range s[k].settings(values[k]) {
+			if problem := setPath(tree, setting.path, clone(setting.value), setting.at); problem != "" {
+				p.add(setting.at, "parameters."+s[k].Path, problem, "")
+			}
+		}
+	}
 }
 
 // apply writes override number i into the file's tree.

@@ -293,6 +293,8 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(full), "parameters={training.momentum: {min: 0.1, max: 0.5}}")
+	f.Add(conditional, "method=grid")
+	f.Add(nestedChoices, "run_cap=5")
 	f.Fuzz(func(t *testing.T, text, set string) {
 		var overrides []Override
 		if o, err := ParseOverride(set); err == nil {
@@ -309,6 +311,14 @@ func FuzzParse(f *testing.F) {
 		}
 		if len(s.Trials) == 0 {
 			t.Fatal("a valid sweep without trials")
+		}
+		seen := map[string]bool{}
+		for _, a := range s.Trials {
+			key := ParametersKey(a.Parameters)
+			if seen[key] {
+				t.Errorf("two trials with %s", key)
+			}
+			seen[key] = true
 		}
 	})
 }

@@ -89,7 +89,7 @@ func (d *document) probeParameters(at map[string]position) Space {
 		p := Parameter{Path: path, Distribution: "categorical", at: at[from]}
 		for _, v := range values {
 			n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v, Line: p.at.line, Column: p.at.column}
-			p.choices = append(p.choices, choice{value: n})
+			p.choices = append(p.choices, choice{value: n, level: len(p.choices)})
 		}
 		return p
 	}

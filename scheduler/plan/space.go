@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"orchestrator/scheduler/search"
 )
 
 // Space is the searched parameters, in the order of the file.
@@ -26,16 +28,23 @@ type Parameter struct {
 	A, B         float64 // of beta
 	// Shares are the choices' probabilities; nil: all are as probable.
 	Shares []float64
+	// When are conditions, all of which hold where the parameter exists.
+	When []Condition
 
-	choices []choice // of categorical and constant
-	at      position // in the file
+	choices []choice           // of categorical and constant
+	cases   []search.Condition // of When, by index in the space
+	at      position           // in the file
 }
 
 // choice is a value of a parameter, under the name that the file gives it or none.
+// Without a value the parameter does not exist in the trial.
 type choice struct {
 	name  string
 	value *yaml.Node
+	level int // among the parameter's values, where they can be counted
 }
+
+func (c choice) there() bool { return c.value != nil }
 
 // plain is what a trial says of the choice.
 func (c choice) plain() any {
@@ -61,6 +70,9 @@ func (p *Parameter) settings(c choice) []setting {
 	var all []setting
 	for i := 0; i+1 < len(c.value.Content); i += 2 {
 		key := c.value.Content[i]
+		if key.Value == nestedKey {
+			continue // a space of its own
+		}
 		all = append(all, setting{key.Value, c.value.Content[i+1], at(key)})
 	}
 	return all
@@ -71,6 +83,9 @@ func (p *Parameter) bundle() bool {
 	root, _, _ := strings.Cut(p.Path, ".")
 	return !slices.Contains(sections, root)
 }
+
+// nestedKey is where a choice of several settings has parameters of its own.
+const nestedKey = "parameters"
 
 // paths are all paths that some choice of the parameter writes to.
 func (p *Parameter) paths() []string {
@@ -93,17 +108,18 @@ const maxParameters = 100
 
 // definition is a parameter as it is written.
 type definition struct {
-	Distribution  string    `yaml:"distribution"`
-	Values        rawValues `yaml:"values"`
-	Probabilities []float64 `yaml:"probabilities"`
-	Value         *rawValue `yaml:"value"`
-	Min           *float64  `yaml:"min"`
-	Max           *float64  `yaml:"max"`
-	Q             *float64  `yaml:"q"`
-	Mu            *float64  `yaml:"mu"`
-	Sigma         *float64  `yaml:"sigma"`
-	A             *float64  `yaml:"a"`
-	B             *float64  `yaml:"b"`
+	Distribution  string     `yaml:"distribution"`
+	Values        rawValues  `yaml:"values"`
+	Probabilities []float64  `yaml:"probabilities"`
+	Value         *rawValue  `yaml:"value"`
+	Min           *float64   `yaml:"min"`
+	Max           *float64   `yaml:"max"`
+	Q             *float64   `yaml:"q"`
+	Mu            *float64   `yaml:"mu"`
+	Sigma         *float64   `yaml:"sigma"`
+	A             *float64   `yaml:"a"`
+	B             *float64   `yaml:"b"`
+	When          conditions `yaml:"when"`
 }
 
 // rawValue keeps a node as it is written, rawValues a list of them.
@@ -123,14 +139,14 @@ func (r *rawValues) decodeNode(d *decoder, n *yaml.Node, field string) {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
-			r.choices = append(r.choices, choice{value: item})
+			r.choices = append(r.choices, choice{value: item, level: len(r.choices)})
 		}
 	case yaml.MappingNode:
 		d.keys(n, field, func(key, value *yaml.Node, child string) {
 			if strings.TrimSpace(key.Value) == "" {
 				d.bad(key, child, "is a value without a name", "name it, as {small: 0.001}")
 			}
-			r.choices = append(r.choices, choice{key.Value, value})
+			r.choices = append(r.choices, choice{key.Value, value, len(r.choices)})
 		})
 	default:
 		d.bad(n, field, "must be a list, but is "+describe(n), "write it in brackets, as [0.1, 0.01]")
@@ -160,33 +176,33 @@ var definitionKeys = childKeys(reflect.TypeFor[definition]())
 // decodeNode reads parameters by dotted path, nested, or nested below
 // "parameters:" as W&B writes it.
 func (s *Space) decodeNode(d *decoder, n *yaml.Node, field string) {
-	s.section(d, n, field, "")
+	(&spaceReader{decoder: d, space: s}).section(n, field, "")
 	if len(*s) > maxParameters {
 		d.bad(n, field, fmt.Sprintf("searches %d parameters; at most %d can be", len(*s), maxParameters), "")
 		*s = nil
 	}
+	s.link(d)
 	for i, p := range *s {
-		for _, other := range (*s)[:i] {
-			if p.Path == other.Path || p.collides(&other) {
-				d.problems.add(p.at, "parameters."+p.Path, fmt.Sprintf("sets what the parameter %s in line %d sets", other.Path, other.at.line), "keep one of them")
+		for k, other := range (*s)[:i] {
+			if s.collide(k, i) {
+				first, second := other, p
+				if first.at.line > second.at.line {
+					first, second = second, first
+				}
+				d.problems.add(second.at, "parameters."+second.Path, fmt.Sprintf("sets what the parameter %s in line %d sets", first.Path, first.at.line), "keep one of them, or let them exist with different values of a third one (when)")
 			}
 		}
 	}
 }
 
-// collides tells whether two parameters write to one place.
-func (p *Parameter) collides(other *Parameter) bool {
-	for _, a := range p.paths() {
-		for _, b := range other.paths() {
-			if a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".") {
-				return true
-			}
-		}
-	}
-	return false
+// spaceReader reads parameters into a space.
+type spaceReader struct {
+	*decoder
+	space *Space
+	when  []Condition // of the choice that they are written in
 }
 
-func (s *Space) section(d *decoder, n *yaml.Node, field, prefix string) {
+func (d *spaceReader) section(n *yaml.Node, field, prefix string) {
 	if n.Kind != yaml.MappingNode {
 		d.bad(n, field, "must be a mapping, but is "+describe(n), "write training.learning_rate: {values: [0.1, 0.01]}")
 		return
@@ -197,10 +213,10 @@ func (s *Space) section(d *decoder, n *yaml.Node, field, prefix string) {
 			path = prefix
 		}
 		if value.Kind == yaml.MappingNode && !isDefinition(value) && len(value.Content) > 0 {
-			s.section(d, value, child, path)
+			d.section(value, child, path)
 			return
 		}
-		s.parameter(d, key, value, child, path)
+		d.parameter(key, value, child, path)
 	})
 }
 
@@ -216,7 +232,7 @@ func isDefinition(n *yaml.Node) bool {
 	return false
 }
 
-func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string) {
+func (d *spaceReader) parameter(key, value *yaml.Node, field, path string) {
 	root, _, _ := strings.Cut(path, ".")
 	own := root == path && !slices.Contains(schema, path) && namesBundles(value)
 	if !slices.Contains(sections, root) && !own {
@@ -238,7 +254,7 @@ func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string)
 		d.failed.add(path)
 		return
 	}
-	p := Parameter{Path: path, at: at(key)}
+	p := Parameter{Path: path, When: append(slices.Clip(d.when), def.When...), at: at(key)}
 	if problem, try := p.define(def); problem != "" {
 		d.bad(key, field, problem, try)
 		d.failed.add(path)
@@ -248,7 +264,21 @@ func (s *Space) parameter(d *decoder, key, value *yaml.Node, field, path string)
 		d.failed.add(path)
 		return
 	}
-	*s = append(*s, p)
+	*d.space = append(*d.space, p)
+	if p.bundle() {
+		d.nested(&p, field)
+	}
+}
+
+// nested reads the parameters that choices have of their own.
+func (d *spaceReader) nested(p *Parameter, field string) {
+	for _, c := range p.choices {
+		if _, section := lookup(c.value, nestedKey); section != nil {
+			when := Condition{On: p.Path, Values: []any{c.name}, at: at(c.value)}
+			inner := &spaceReader{d.decoder, d.space, append(slices.Clip(d.when), when)}
+			inner.section(section, join(field, "values."+c.name+"."+nestedKey), "")
+		}
+	}
 }
 
 // namesBundles tells whether a definition has values by name.
@@ -268,7 +298,7 @@ func (d *decoder) bundled(p *Parameter, field string) bool {
 			continue
 		}
 		d.keys(c.value, child, func(key, _ *yaml.Node, child string) {
-			if root, _, _ := strings.Cut(key.Value, "."); !slices.Contains(sections, root) {
+			if root, _, _ := strings.Cut(key.Value, "."); !slices.Contains(sections, root) && key.Value != nestedKey {
 				d.bad(key, child, "cannot be searched", "write dotted paths below "+list(sections))
 			}
 		})
@@ -340,10 +370,10 @@ func (p *Parameter) steps() (first, last float64) {
 func (p *Parameter) choice(i int) choice {
 	switch p.Distribution {
 	case "int_uniform":
-		return choice{value: p.number(p.Min + float64(i))}
+		return choice{value: p.number(p.Min + float64(i)), level: i}
 	case "q_uniform":
 		first, _ := p.steps()
-		return choice{value: p.number(significant((first+float64(i))*p.Q, 12))}
+		return choice{value: p.number(significant((first+float64(i))*p.Q, 12)), level: i}
 	}
 	return p.choices[i]
 }

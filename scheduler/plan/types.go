@@ -19,9 +19,12 @@ type Sweep struct {
 	// DefaultConcurrent where what trials do depends on others.
 	MaxConcurrent  int            `yaml:"max_concurrent_trials"`
 	EarlyTerminate EarlyTerminate `yaml:"early_terminate"`
-	Resources      Resources      `yaml:"resources"`
-	Checkpoints    Checkpoints    `yaml:"checkpoints"`
-	Budget         Budget         `yaml:"budget"`
+	// Constraints are conditions on a trial's settings, in Expr's language: trials
+	// that break one are never proposed.
+	Constraints []string    `yaml:"constraints"`
+	Resources   Resources   `yaml:"resources"`
+	Checkpoints Checkpoints `yaml:"checkpoints"`
+	Budget      Budget      `yaml:"budget"`
 
 	// Seed is training.seed as the file sets it, before parameters: it also draws
 	// random proposals and the weights of builtin networks.
@@ -34,6 +37,10 @@ type Sweep struct {
 	// Corners are assignments that no trial need have: with each choice of each
 	// parameter and the ends of each range, to be checked where trials come later.
 	Corners []Assignment `yaml:"-"`
+	// Conditional are the parameters that not every trial has.
+	Conditional []Parameter `yaml:"-"`
+	// Constrained says what the constraints left out so far.
+	Constrained Tally `yaml:"-"`
 
 	// FoldBases are the models, one for each fold, of a model.base that stands for
 	// several; see Sweep.Bases.

@@ -161,16 +161,20 @@ func rowName(t plan.TrialResult, paths []string) string {
 	if len(paths) == 1 {
 		return text(t.Parameters[paths[0]])
 	}
-	parts := make([]string, len(paths))
-	for i, path := range paths {
-		short := path[strings.LastIndexByte(path, '.')+1:]
-		parts[i] = short + "=" + text(t.Parameters[path])
+	parts := make([]string, 0, len(paths))
+	for _, path := range paths {
+		if value, exists := t.Parameters[path]; exists {
+			parts = append(parts, path[strings.LastIndexByte(path, '.')+1:]+"="+text(value))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// text is a parameter's value in a cell.
+// text is a parameter's value in a cell, empty where it does not exist.
 func text(v any) string {
+	if v == nil {
+		return ""
+	}
 	if s, ok := v.(string); ok {
 		return s
 	}
