@@ -36,7 +36,7 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require github.com/expr-lang/expr v1.17.8 // indirect
+require github.com/expr-lang/expr v1.17.8
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
