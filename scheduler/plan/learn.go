@@ -114,7 +114,7 @@ func (g *growth) byChance(seed int64, n int) iter.Seq[[]float64] {
 }
 
 // maxChances bounds the draws of byChance.
-const maxChances = 5000
+const maxChances = 2000
 
 // coordinates are those of a point of a finite space, by learnable.
 func (s Space) coordinates(values point) []float64 {

@@ -13,7 +13,7 @@ import (
 // trials whose settings are worked out for it, which takes about 0.1 ms each.
 const (
 	maxLooked  = 200_000
-	maxSettled = 5_000 // and ten more for each trial that there is to be
+	maxSettled = 2_000 // and ten more for each trial that there is to be
 )
 
 // decisive are settings on which the defaults of others depend.
