@@ -13,7 +13,8 @@ import (
 // trials whose settings are worked out for it, which takes about 0.1 ms each.
 const (
 	maxLooked  = 200_000
-	maxSettled = 2_000 // and ten more for each trial that there is to be
+	maxSettled = 2_000  // and ten more for each trial that there is to be
+	maxKnown   = 20_000 // combinations of which it is remembered
 )
 
 // decisive are settings on which the defaults of others depend.
@@ -80,7 +81,7 @@ func (r *rules) allows(values point) bool {
 	allowed, known := r.known[key]
 	if !known {
 		allowed = r.settle(values)
-		if len(r.known) < maxSettled {
+		if len(r.known) < maxKnown {
 			r.known[key] = allowed
 		}
 	}

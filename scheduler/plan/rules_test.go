@@ -123,10 +123,10 @@ constraints: ["training.learning_rate < 0.05 and training.momentum > 0.9"]
 		}
 		few := grown(t, minimal+fmt.Sprintf(`method: %s
 run_cap: 20
-parameters: {training.batch_size: {min: 1, max: 500}, training.epochs: {min: 1, max: 20}}
-constraints: ["training.batch_size + training.epochs > 517"]
+parameters: {training.batch_size: {min: 1, max: 50}, training.epochs: {min: 1, max: 20}}
+constraints: ["training.batch_size + training.epochs > 67"]
 `, method))
-		if len(few) != 6 { // 500 with 18, 19, 20; 499 with 19, 20; 498 with 20
+		if len(few) != 6 { // 50 with 18, 19, 20; 49 with 19, 20; 48 with 20
 			t.Errorf("%s: %d trials, want the 6 there are:\n%s", method, len(few), strings.Join(few, "\n"))
 		}
 	}
