@@ -77,8 +77,8 @@ type Sign struct {
 // AllPairs is the baseline of a comparison of each trial with each other.
 const AllPairs = -1
 
-// MostCompared bounds how many trials one comparison takes: 100 have 4,950 pairs.
-const MostCompared = 100
+// MostPairs bounds a comparison: 100 trials with each other have 4,950 pairs.
+const MostPairs = 5000
 
 // Compare compares trials in a metric ("": that of the first one's sweep): all
 // pairs, or each with the one whose number in of is baseline. A metric that none
@@ -88,8 +88,8 @@ func Compare(of []Subject, metric string, baseline int) (*Comparison, error) {
 	switch {
 	case len(of) < 2:
 		return nil, &inputError{fmt.Sprintf("%d trials are given, and a comparison is of two or more", len(of)), "name another trial, as SWEEP/TRIAL"}
-	case len(of) > MostCompared:
-		return nil, &inputError{fmt.Sprintf("%d trials are too many to compare with each other", len(of)), fmt.Sprintf("name at most %d", MostCompared)}
+	case baseline < 0 && len(of)*(len(of)-1)/2 > MostPairs, len(of)-1 > MostPairs:
+		return nil, &inputError{fmt.Sprintf("%d trials are too many to compare", len(of)), "name fewer, or a baseline: at most 100 are compared with each other"}
 	case baseline >= len(of):
 		return nil, &inputError{fmt.Sprintf("the baseline is number %d of %d trials", baseline, len(of)), "name one of those that are compared"}
 	}

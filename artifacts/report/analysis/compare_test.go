@@ -173,7 +173,7 @@ func TestRefusals(t *testing.T) {
 		"an unknown score": {subjects(p, r), "f1", AllPairs, `has the metric "f1"`},
 		"nothing yet":      {subjects(p, nothing), "", AllPairs, "no completed fold"},
 		"no such baseline": {subjects(p, r), "", 2, "number 2 of 2 trials"},
-		"too many":         {make([]Subject, MostCompared+1), "", AllPairs, "too many"},
+		"too many":         {make([]Subject, 101), "", AllPairs, "too many"},
 	} {
 		_, err := Compare(c.of, c.metric, c.baseline)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -70,7 +70,7 @@ func (c *Comparison) notes(of []Subject) []string {
 	}
 	if paired > 0 {
 		notes = append(notes,
-			"The folds' training pictures overlap, so that folds are not independent. The interval and t_p allow for it by the corrected resampled t-test "+
+			"The folds' training pictures overlap, so that folds are not independent. The interval and p allow for it by the corrected resampled t-test "+
 				"(Nadeau and Bengio 2003); Wilcoxon's signed-rank test and the counts of folds do not, and are too sure.",
 			"A p-value is no size: read the difference and its interval first. An interval around zero does not show that two trials are equal.")
 	}
