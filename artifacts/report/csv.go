@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,11 +42,7 @@ func csvRow(r *plan.Results, trial plan.TrialResult, fold plan.FoldResult, paths
 		strconv.Itoa(fold.Attempts), strconv.FormatBool(fold.Cached), strconv.Itoa(fold.Epochs), numberText(fold.Seconds),
 	}
 	for _, path := range paths {
-		text := valueText(trial.Parameters[path])
-		if _, isText := trial.Parameters[path].(string); isText {
-			text = cell(text)
-		}
-		row = append(row, text)
+		row = append(row, valueCell(trial.Parameters[path]))
 	}
 	for _, name := range names {
 		text := ""
@@ -82,6 +80,72 @@ func cell(text string) string {
 	text = clean(text)
 	if text != "" && strings.ContainsRune("=+-@ ", rune(text[0])) { // some programs skip spaces
 		return "'" + text
+	}
+	return text
+}
+
+// LongCSV writes a row for every metric of every fold, of several sweeps: the form
+// that statistics programs read.
+func LongCSV(w io.Writer, all []*plan.Results) error {
+	return writeLong(w, all, []string{"state", "metric", "value"}, func(f plan.FoldResult, row func(...string)) {
+		for _, name := range slices.Sorted(maps.Keys(f.Metrics)) {
+			row(string(f.State), cell(name), numberText(f.Metrics[name]))
+		}
+	})
+}
+
+// HistoryCSV writes a row for every metric of every epoch.
+func HistoryCSV(w io.Writer, all []*plan.Results) error {
+	return writeLong(w, all, []string{"epoch", "metric", "value"}, func(f plan.FoldResult, row func(...string)) {
+		for _, e := range f.History {
+			epoch := strconv.Itoa(e.Epoch)
+			row(epoch, "train_loss", numberText(e.TrainLoss))
+			for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
+				row(epoch, cell(name), numberText(e.Metrics[name]))
+			}
+		}
+	})
+}
+
+// writeLong writes what rows gives of each fold, after the columns that say which
+// fold it is and with which parameters.
+func writeLong(w io.Writer, all []*plan.Results, columns []string, rows func(f plan.FoldResult, row func(...string))) error {
+	joined := &plan.Results{}
+	for _, r := range all {
+		joined.Trials = append(joined.Trials, r.Trials...)
+	}
+	paths := parameterPaths(joined)
+	header := []string{"sweep", "trial"}
+	for _, path := range paths {
+		header = append(header, cell(path))
+	}
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	lines := [][]string{append(append(header, "fold", "job"), columns...)}
+	for _, r := range all {
+		for _, trial := range r.Trials {
+			known := []string{cell(r.Sweep), strconv.Itoa(trial.Trial)}
+			for _, path := range paths {
+				known = append(known, valueCell(trial.Parameters[path]))
+			}
+			for _, f := range trial.Folds {
+				rows(f, func(cells ...string) {
+					lines = append(lines, slices.Concat(known, []string{cell(f.Name), cell(f.Job)}, cells))
+				})
+			}
+		}
+	}
+	if err := out.WriteAll(lines); err != nil {
+		return fmt.Errorf("write results as CSV: %w", err)
+	}
+	return nil
+}
+
+// valueCell is a parameter's value; of text guarded.
+func valueCell(value any) string {
+	text := valueText(value)
+	if _, isText := value.(string); isText {
+		return cell(text)
 	}
 	return text
 }

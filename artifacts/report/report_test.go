@@ -80,6 +80,7 @@ func single() *plan.Results {
 	r.Best = &plan.Best{Trial: 0}
 	r.Trials = r.Trials[:1]
 	r.Trials[0].Parameters = map[string]any{}
+	r.Trials[0].Folds[0].History = []plan.Epoch{{Epoch: 1, TrainLoss: 0.5, Metrics: plan.Metrics{"loss": math.NaN(), "accuracy": 0.75}}}
 	return r
 }
 
@@ -92,6 +93,8 @@ func TestFormats(t *testing.T) {
 			"ansi.txt":   func(w io.Writer) error { return Table(w, r, TableOptions{Color: true}) },
 			"json":       func(w io.Writer) error { return JSON(w, r) },
 			"csv":        func(w io.Writer) error { return CSV(w, r) },
+			"long.csv":   func(w io.Writer) error { return LongCSV(w, []*plan.Results{r}) },
+			"epochs.csv": func(w io.Writer) error { return HistoryCSV(w, []*plan.Results{r, r}) },
 			"tex":        func(w io.Writer) error { return LaTeX(w, r) },
 		} {
 			t.Run(name+"."+suffix, func(t *testing.T) {

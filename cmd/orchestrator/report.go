@@ -35,15 +35,18 @@ func newReportCommand(a *app) *cobra.Command {
 		Use:   "report [SWEEP]...",
 		Short: "Write a sweep's report: tables, figures, pictures, settings",
 		Long: `Writes one HTML file that needs nothing else: the table of variants with differences
-and their confidence intervals, learning curves, and for one trial (the best, or that
-of --trial) confusion, ROC, calibration, the most confident right and wrong pictures,
-fold by fold. Several sweeps come one after the other.
+and their confidence intervals, tests, the importance of parameters, every trial fold
+by fold, why trials were stopped, what it took; and for one trial (the best, or that of
+--trial) learning curves, confusion, scores by class, ROC, precision and recall,
+calibration, the most confident right and wrong pictures. Several sweeps come one
+after the other.
 
 A searched evaluation.oversample or probe.classifier becomes columns; the rows are
 the other parameters. Differences are to the first row, or to that of --baseline.
 
---format markdown and latex write the tables; --figures also writes every figure as
-SVG and PNG.
+--format markdown and latex write the tables; csv every metric of every fold in a row
+of its own, and every epoch's in SWEEP.history.csv. --figures also writes every figure
+as SVG and PNG.
 
 --embed and --unit look into the trial's network of the first fold: a layer's answers
 to the fold's test pictures laid out in the plane by t-SNE, and the patches of those
@@ -59,8 +62,8 @@ pictures that drive a unit most.` + "\n" + exitHelp,
 		ValidArgsFunction: a.completeSweeps,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.file, "file", "", "where to write the report (default: SWEEP.html, .md or .tex)")
-	flags.StringVar(&o.format, "format", "html", "html, markdown or latex")
+	flags.StringVar(&o.file, "file", "", "where to write the report (default: SWEEP.html, .md, .tex or .csv)")
+	flags.StringVar(&o.format, "format", "html", "html, markdown, latex or csv")
 	flags.StringVar(&o.figures, "figures", "", "a folder to write the figures to as well, as SVG and PNG")
 	flags.IntVar(&o.trial, "trial", -1, "the trial that is shown in detail (default: the best)")
 	flags.IntVar(&o.baseline, "baseline", -1, "the trial that the others are compared with (default: that of the first row)")
@@ -71,9 +74,9 @@ pictures that drive a unit most.` + "\n" + exitHelp,
 }
 
 func runReport(ctx context.Context, a *app, o reportOptions, sweeps []string) error {
-	suffix, known := map[string]string{"html": ".html", "markdown": ".md", "latex": ".tex"}[o.format]
+	suffix, known := map[string]string{"html": ".html", "markdown": ".md", "latex": ".tex", "csv": ".csv"}[o.format]
 	if !known {
-		return usagef("html, markdown or latex", "--format %q is not known", o.format)
+		return usagef("html, markdown, latex or csv", "--format %q is not known", o.format)
 	}
 	store, err := a.openStore(ctx)
 	if err != nil {
@@ -96,23 +99,41 @@ func runReport(ctx context.Context, a *app, o reportOptions, sweeps []string) er
 			return page.Markdown(w, reports, filepath.ToSlash(o.figures))
 		case "latex":
 			return page.LaTeX(w, reports, report.EscapeLaTeX)
+		case "csv":
+			return report.LongCSV(w, resultsOf(reports))
 		}
 		return page.HTML(w, reports)
 	}); err != nil {
 		return err
 	}
-	figures, err := writeFigures(o.figures, reports)
+	files, err := writeFigures(o.figures, reports)
 	if err != nil {
 		return err
 	}
+	figures := files
+	if o.format == "csv" {
+		history := strings.TrimSuffix(o.file, ".csv") + ".history.csv"
+		if err := writeWhole(history, func(w io.Writer) error { return report.HistoryCSV(w, resultsOf(reports)) }); err != nil {
+			return err
+		}
+		files = append([]string{history}, files...)
+	}
 	if a.config.Output == "json" {
-		return printJSON(a.out, map[string]any{"file": o.file, "figures": figures})
+		return printJSON(a.out, map[string]any{"file": o.file, "figures": figures, "files": append([]string{o.file}, files...)})
 	}
 	fmt.Fprintln(a.out, o.file)
-	for _, f := range figures {
+	for _, f := range files {
 		fmt.Fprintln(a.out, f)
 	}
 	return nil
+}
+
+func resultsOf(reports []*page.Report) []*plan.Results {
+	var all []*plan.Results
+	for _, r := range reports {
+		all = append(all, r.Results)
+	}
+	return all
 }
 
 // buildReport reads what a report of one sweep is made of.

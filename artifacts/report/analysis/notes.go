@@ -75,7 +75,7 @@ func (c *Comparison) notes(of []Subject) []string {
 			"A p-value is no size: read the difference and its interval first. An interval around zero does not show that two trials are equal.")
 	}
 	if paired > 1 {
-		notes = append(notes, fmt.Sprintf("%d pairs are tested at once: of twenty without any difference one lies below p = 0.05 by chance. holm_p allows for that (Holm 1979).", paired))
+		notes = append(notes, fmt.Sprintf("%d pairs are tested at once: of twenty without any difference one lies below p = 0.05 by chance. Holm's correction allows for that (Holm 1979).", paired))
 	}
 	if slices.ContainsFunc(c.Pairs, func(p Pair) bool { return p.Refused != "" }) {
 		notes = append(notes, "Only trials on the same folds of the same pictures can be paired; of others the means are shown.")

@@ -152,7 +152,12 @@ func (f *Figure) band(s Series, c color.RGBA) error {
 
 // ROC draws curves from (0, 0) to (1, 1), with the diagonal of guessing.
 func ROC(a Axes, series ...Series) (*Figure, error) {
-	f, err := Lines(a, append(series, Series{X: []float64{0, 1}, Y: []float64{0, 1}})...)
+	return Unit(a, append(series, Series{X: []float64{0, 1}, Y: []float64{0, 1}})...)
+}
+
+// Unit draws lines in the square from (0, 0) to (1, 1).
+func Unit(a Axes, series ...Series) (*Figure, error) {
+	f, err := Lines(a, series...)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +214,9 @@ func Categories(a Axes, names []string, guess float64, series ...Series) (*Figur
 		scatter.Color, scatter.Radius, scatter.Shape = colorOf(i), vg.Points(3.5), []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}}[i%3]
 		errors.Color = colorOf(i)
 		f.plot.Add(errors, scatter)
-		f.plot.Legend.Add(s.Name, scatter)
+		if s.Name != "" {
+			f.plot.Legend.Add(s.Name, scatter)
+		}
 	}
 	if !math.IsNaN(guess) {
 		line, err := plotter.NewLine(plotter.XYs{{X: -0.5, Y: guess}, {X: float64(len(names)) - 0.5, Y: guess}})

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"orchestrator/artifacts/report/stats"
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/scheduler/plan"
 )
 
@@ -38,7 +38,7 @@ type Cell struct {
 	Stat       plan.Stat
 	Known      bool // some fold has the metric
 	Best       bool
-	Difference *stats.Difference // to the reference in the same column; nil: unknown, or this is it
+	Difference *analysis.Pair // to the reference in the same column; nil: unknown, or this is it
 }
 
 // compare lays the trials out as rows and columns. baseline is the trial that the
@@ -88,37 +88,19 @@ func compare(p *plan.Plan, r *plan.Results, baseline int) (*Comparison, error) {
 
 // differences compares each variant with the reference, on the folds of both.
 func (c *Comparison) differences(p *plan.Plan, r *plan.Results) {
-	test, train := 0.0, 0.0
-	for _, f := range p.Folds {
-		test += float64(len(f.Test)) / float64(len(p.Folds))
-		train += float64(len(f.Train)) / float64(len(p.Folds))
-	}
 	for i := range c.Rows {
 		for k := range c.Rows[i].Cells {
 			own, other := c.Rows[i].Cells[k].Trial, c.Rows[c.Reference].Cells[k].Trial
 			if i == c.Reference || own < 0 || other < 0 {
 				continue
 			}
-			a, b := paired(r.Trials[own], r.Trials[other], c.Metric)
-			if d, err := stats.Compare(a, b, test, train); err == nil {
-				c.Rows[i].Cells[k].Difference = &d
+			a := analysis.Subject{Plan: p, Results: r, Trial: own}
+			b := analysis.Subject{Plan: p, Results: r, Trial: other}
+			if pair := analysis.Between(a, b, c.Metric, r.Metric.Goal); pair.TP.Known() {
+				c.Rows[i].Cells[k].Difference = &pair
 			}
 		}
 	}
-}
-
-// paired are the scores of the folds that both trials have completed.
-func paired(a, b plan.TrialResult, metric string) (x, y []float64) {
-	for _, f := range a.Folds {
-		for _, g := range b.Folds {
-			v, ok := f.Metrics[metric]
-			w, both := g.Metrics[metric]
-			if f.Fold == g.Fold && f.State == plan.Completed && g.State == plan.Completed && ok && both && !math.IsNaN(v+w) {
-				x, y = append(x, v), append(y, w)
-			}
-		}
-	}
-	return x, y
 }
 
 // titles name the columns of a pivot for readers.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"orchestrator/artifacts/report/stats"
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/scheduler/plan"
 )
 
@@ -67,11 +67,11 @@ func plusMinus(s plan.Stat) string {
 }
 
 // differenceText is "+0.0130 [-0.0021, +0.0281]".
-func differenceText(d *stats.Difference) string {
-	if d == nil {
+func differenceText(d *analysis.Pair) string {
+	if d == nil || !d.Low.Known() {
 		return ""
 	}
-	return fmt.Sprintf("%+.4f [%+.4f, %+.4f]", d.Mean, d.Low, d.High)
+	return fmt.Sprintf("%+.4f [%+.4f, %+.4f]", float64(d.Difference), float64(d.Low), float64(d.High))
 }
 
 func score(x float64) string {

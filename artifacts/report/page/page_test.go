@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,7 +120,8 @@ func TestComparison(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(&want, c.Rows[0].Cells[1].Difference); diff != "" || c.Rows[1].Cells[1].Difference != nil {
+	got := c.Rows[0].Cells[1].Difference
+	if diff := cmp.Diff([]float64{want.Mean, want.Low, want.High}, []float64{float64(got.Difference), float64(got.Low), float64(got.High)}); diff != "" || c.Rows[1].Cells[1].Difference != nil {
 		t.Errorf("difference with ten crops (-want +got):\n%s", diff)
 	}
 	s.Baseline = 4
@@ -161,7 +163,7 @@ func TestHTML(t *testing.T) {
 	for _, f := range reports[0].Figures {
 		names = append(names, f.Name)
 	}
-	if diff := cmp.Diff([]string{"variants", "loss", "metric", "histogram", "roc", "calibration", "embedding"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"variants", "loss", "metric", "histogram", "roc", "pr", "calibration", "embedding"}, names); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 	if err := HTML(&b, reports); err != nil {
@@ -182,5 +184,48 @@ func TestNothingYet(t *testing.T) {
 	var b strings.Builder
 	if err := HTML(&b, lay(t, s)); err != nil || !strings.Contains(b.String(), "pending") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What went wrong is said, in every format, and names do no harm in any.
+func TestTablesOfTroubles(t *testing.T) {
+	const evil = "x|y\n\\input{z} <b>"
+	s := study(t, "")
+	s.Results.Trials[2].Stopped = &plan.Stop{Trial: 2, Epoch: 3, Reason: evil}
+	s.Results.Trials[3].Folds[1].Failure = &plan.Failure{Reason: "out of memory"}
+	reports := lay(t, s)
+	var page, md, tex strings.Builder
+	if err := errors.Join(HTML(&page, reports), Markdown(&md, reports, "figures"), LaTeX(&tex, reports, report.EscapeLaTeX)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ text, has, hasNot string }{
+		"html":     {page.String(), "&lt;b&gt;", "<b>"},
+		"markdown": {md.String(), `| 2 | epoch 3 | x\|y \\input{z} &lt;b>`, "<b>"},
+		"latex":    {tex.String(), "out of memory", `\input`},
+	} {
+		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.hasNot) {
+			t.Errorf("%s: no %q, or %q", name, c.has, c.hasNot)
+		}
+	}
+}
+
+// Ten trials with a parameter that matters have a table and a figure of it.
+func TestImportance(t *testing.T) {
+	s := study(t, "")
+	s.Plan.Source = ""
+	s.Results.Trials = s.Results.Trials[:1]
+	for i := range 12 {
+		trial := s.Results.Trials[0]
+		trial.Trial, trial.Parameters = i, map[string]any{"training.learning_rate": 0.01 * float64(i), "training.momentum": i % 3}
+		trial.Summary = map[string]plan.Stat{"accuracy": {Mean: 0.5 + 0.01*float64(i)}}
+		s.Results.Trials = append(s.Results.Trials[:i:i], trial)
+	}
+	r := lay(t, s)[0]
+	tables := r.Tables("importance", "pairs")
+	if len(tables) != 2 || tables[0].Rows[0][0] != "training.learning_rate" || r.NoImportance != "" {
+		t.Fatalf("%s, tables %+v", r.NoImportance, tables)
+	}
+	if !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Name == "importance" }) {
+		t.Error("no figure of importance")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"orchestrator/artifacts/report/analysis"
 	"orchestrator/artifacts/report/figure"
 	"orchestrator/artifacts/report/stats"
 	"orchestrator/scheduler/plan"
@@ -54,9 +55,13 @@ type Report struct {
 	Figures    []Figure
 	Shown      *plan.TrialResult // nil where no fold of it has ended
 	Metrics    []string
-	Confusion  [][]int
+	Evaluation *analysis.Evaluation // of the shown trial; nil where it has no answers
+	Statistics *analysis.Comparison // of all trials with the baseline; nil where there are no two
+	Importance *analysis.Importance // of parameters; nil: NoImportance says why
 	Classes    []string
 	Gallery    []Shelf
+
+	NoImportance string
 }
 
 // Figure is a chart of the report.
@@ -87,9 +92,13 @@ func New(s *Study) (*Report, error) {
 	if s.Trial >= 0 && s.Trial < len(s.Results.Trials) && len(s.Answers) > 0 {
 		r.Shown = &s.Results.Trials[s.Trial]
 		r.Metrics = metricsOf(r.Shown, s.Results.Metric.Name)
-		r.Confusion = confusion(s.Answers, len(r.Classes))
+		r.Evaluation = analysis.Evaluate(s.Answers, r.Classes)
 	}
-	for _, draw := range []func() error{r.drawComparison, r.drawCurves, r.drawHistogram, r.drawROC, r.drawCalibration, r.drawEmbedding} {
+	r.Statistics = statistics(s)
+	if r.Importance, err = analysis.Weigh(s.Plan, s.Results, ""); err != nil {
+		r.NoImportance = err.Error()
+	}
+	for _, draw := range []func() error{r.drawComparison, r.drawCurves, r.drawImportance, r.drawHistogram, r.drawROC, r.drawPrecisionRecall, r.drawCalibration, r.drawEmbedding} {
 		if err := draw(); err != nil {
 			return nil, err
 		}
@@ -110,15 +119,24 @@ func metricsOf(t *plan.TrialResult, first string) []string {
 	return names
 }
 
-func confusion(answers []stats.Answer, classes int) [][]int {
-	m := make([][]int, classes)
-	for i := range m {
-		m[i] = make([]int, classes)
+// statistics compares the trials that have completed a fold with the baseline, or
+// the first of them; nil where there are not two.
+func statistics(s *Study) *analysis.Comparison {
+	var of []analysis.Subject
+	baseline := 0
+	for i, t := range s.Results.Trials {
+		if slices.ContainsFunc(t.Folds, func(f plan.FoldResult) bool { return f.State == plan.Completed }) {
+			if t.Trial == s.Baseline {
+				baseline = len(of)
+			}
+			of = append(of, analysis.Subject{Plan: s.Plan, Results: s.Results, Trial: i})
+		}
 	}
-	for _, a := range answers {
-		m[a.Label][a.Predicted]++
+	c, err := analysis.Compare(of, s.Results.Metric.Name, baseline)
+	if err != nil {
+		return nil // fewer than two: the table of variants shows what there is
 	}
-	return m
+	return c
 }
 
 func (r *Report) add(name, caption string, f *figure.Figure, err error) error {
@@ -245,45 +263,70 @@ func (r *Report) drawHistogram() error {
 	return r.add("histogram", fmt.Sprintf("Probability of %s by true class, all folds' test pictures.", r.Classes[class]), f, err)
 }
 
-func (r *Report) drawROC() error {
-	if r.Shown == nil || len(r.Classes) > 10 {
+// mostCurves is of how many classes one figure has curves.
+const mostCurves = 10
+
+// drawCurvesOf draws a figure of a curve for each class; of two classes the second
+// alone, as the first says the same.
+func (r *Report) drawCurvesOf(name, caption string, of func(*analysis.Evaluation) []analysis.Curve, draw func(series ...figure.Series) (*figure.Figure, error)) error {
+	if r.Evaluation == nil || len(r.Classes) > mostCurves {
 		return nil
 	}
-	classes := []int{1}
-	if _, two := r.positive(); !two {
-		classes = nil
-		for c := range r.Classes {
-			classes = append(classes, c)
-		}
-	}
 	var series []figure.Series
-	for _, c := range classes {
-		curve, area := stats.ROC(r.Answers, c)
-		if curve == nil {
+	for _, c := range of(r.Evaluation) {
+		if class, two := r.positive(); two && c.Class != r.Classes[class] {
 			continue
 		}
-		s := figure.Series{Name: fmt.Sprintf("%s, area %.3f", r.Classes[c], area)}
-		for _, p := range curve {
-			s.X, s.Y = append(s.X, p.X), append(s.Y, p.Y)
-		}
-		series = append(series, s)
+		series = append(series, figure.Series{Name: fmt.Sprintf("%s, %.3f", c.Class, c.Area), X: c.X, Y: c.Y})
 	}
 	if len(series) == 0 {
 		return nil
 	}
-	f, err := figure.ROC(figure.Axes{X: "false positives", Y: "true positives"}, series...)
-	return r.add("roc", "ROC of each class against the rest, the test pictures of all folds together.", f, err)
+	f, err := draw(series...)
+	return r.add(name, caption, f, err)
+}
+
+func (r *Report) drawROC() error {
+	return r.drawCurvesOf("roc", "ROC of each class against the rest, the test pictures of all folds together, and the area below it.",
+		func(e *analysis.Evaluation) []analysis.Curve { return e.ROC },
+		func(series ...figure.Series) (*figure.Figure, error) {
+			return figure.ROC(figure.Axes{X: "false positives", Y: "true positives"}, series...)
+		})
+}
+
+func (r *Report) drawPrecisionRecall() error {
+	return r.drawCurvesOf("pr", "Precision and recall of each class against the rest, the test pictures of all folds together, and the average precision.",
+		func(e *analysis.Evaluation) []analysis.Curve { return e.PR },
+		func(series ...figure.Series) (*figure.Figure, error) {
+			return figure.Unit(figure.Axes{X: "recall", Y: "precision"}, series...)
+		})
+}
+
+// drawImportance draws each parameter's share and its deviation over trees.
+func (r *Report) drawImportance() error {
+	if r.Importance == nil || len(r.Importance.Parameters) > most {
+		return nil
+	}
+	var names []string
+	var s figure.Series
+	for _, p := range r.Importance.Parameters {
+		names = append(names, shorten(p.Name, 28))
+		share, std := float64(p.Importance), float64(p.Std)
+		s.Y, s.Low, s.High = append(s.Y, share), append(s.Low, share-std), append(s.High, share+std)
+	}
+	f, err := figure.Categories(figure.Axes{Y: "share of the variance"}, names, math.NaN(), s)
+	return r.add("importance", fmt.Sprintf("How much of the variance of %s over the searched space each parameter alone accounts for; bars are the deviation over trees.", r.Importance.Metric), f, err)
 }
 
 func (r *Report) drawCalibration() error {
 	if r.Shown == nil {
 		return nil
 	}
-	all, expected := stats.Calibration(r.Answers, 10)
-	s := figure.Series{Name: fmt.Sprintf("error %.3f", expected)}
-	for _, b := range all {
+	c := r.Evaluation.Calibration
+	s := figure.Series{Name: fmt.Sprintf("error %.3f", c.Error)}
+	for _, b := range c.Bins {
 		if b.Count > 0 {
-			s.X, s.Y = append(s.X, b.Confidence), append(s.Y, b.Accuracy)
+			s.X, s.Y = append(s.X, float64(b.Confidence)), append(s.Y, float64(b.Accuracy))
 		}
 	}
 	f, err := figure.ROC(figure.Axes{X: "confidence", Y: "accuracy"}, s)
