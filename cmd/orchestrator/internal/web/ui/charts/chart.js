@@ -28,7 +28,9 @@ export function Chart({ option, label, height = 300, deps = [], onClick, name })
     return () => { gone = true; observer?.disconnect(); chart.current?.dispose(); chart.current = null; };
   }, []);
   useEffect(() => {
-    if (ready && chart.current) chart.current.setOption({ ...common(), ...option() }, { notMerge: true });
+    if (!ready || !chart.current) return;
+    chart.current.setOption({ ...common(), ...option() }, { notMerge: true });
+    box.current.dataset.drawn = theme;
   }, [ready, theme, ...deps]);
 
   return html`<div class="chart" style=${`height: ${height}px`} data-chart=${name} data-ready=${ready ? "true" : "false"}>

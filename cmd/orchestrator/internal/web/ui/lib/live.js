@@ -45,7 +45,6 @@ export function stream(url, events, on) {
       say("reconnecting");
       timer = setTimeout(connect, pause * (0.75 + Math.random() / 2));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
-      on.lost?.();
     };
     for (const name of events) {
       source.addEventListener(name, (event) => {
@@ -75,7 +74,7 @@ export function useStream(url, events, handlers) {
   latest.current = handlers;
   useEffect(() => {
     if (url === null) return undefined;
-    const on = { open: (again) => latest.current.open?.(again), lost: () => latest.current.lost?.() };
+    const on = { open: (again) => latest.current.open?.(again) };
     for (const name of events) on[name] = (data) => latest.current[name]?.(data);
     return stream(url, events, on);
   }, [url]);

@@ -26,15 +26,14 @@ function mergeTrial(trial, news) {
   return { ...trial, ...news, folds: [...folds.values()].sort((a, b) => a.fold - b.fold) };
 }
 
-// How long a page waits for its stream before it fetches without one, in ms.
-const STREAM_FIRST = 600;
-
-// useSweep is a sweep that stays up to date: {sweep, error, gone, reload}. turn
-// rises with every change. onChange gets the numbers of the trials that changed.
+// useSweep is a sweep that stays up to date: {sweep, error, gone, reload}. onChange
+// gets the numbers of the trials that changed; null: any may have. The server tells
+// the changes of the last minute to whoever begins to listen, so that none is lost
+// between the fetch and the stream.
 export function useSweep(id, onChange) {
   const [state, set] = useState({ sweep: null, error: null, gone: false });
   const current = useRef(null);
-  const waiting = useRef([]); // events that came before the sweep did
+  const waiting = useRef([]); // events that came while the sweep was fetched
   const busy = useRef(null);
 
   const put = (sweep) => { current.current = sweep; set({ sweep, error: null, gone: false }); };
@@ -58,13 +57,12 @@ export function useSweep(id, onChange) {
   useEffect(() => {
     current.current = null;
     set({ sweep: null, error: null, gone: false });
-    const timer = setTimeout(() => { if (!current.current && !busy.current) load(); }, STREAM_FIRST);
-    return () => { clearTimeout(timer); busy.current?.abort(); busy.current = null; };
+    load();
+    return () => { busy.current?.abort(); busy.current = null; };
   }, [id]);
 
-  useStream(api("events", { sweep: id }), ["sweep", "gone"], {
-    open: (again) => { load(); if (again) onChange?.(null); },
-    lost: () => { if (!current.current && !busy.current) load(); },
+  useStream(state.sweep ? api("events", { sweep: id }) : null, ["sweep", "gone"], {
+    open: (again) => { if (again) { load(); onChange?.(null); } },
     gone: () => set((old) => ({ ...old, gone: true })),
     sweep: (patch) => {
       if (busy.current) waiting.current.push(patch);

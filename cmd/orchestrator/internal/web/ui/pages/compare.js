@@ -12,11 +12,11 @@ import { Strip, extent } from "../parts/strip.js";
 export default function Compare({ query }) {
   useTitle("Compare");
   const of = query.getAll("of");
-  const from = useData(of.length > 0 ? api("compare", { of, metric: query.get("metric") }) : null);
+  const from = useData(of.length > 1 ? api("compare", { of, metric: query.get("metric") }) : null);
   return html`<div class="page-head"><div class="title"><h1>Compare trials</h1><p class="small muted">Of one sweep or of several. Tests need folds of the same pictures.</p></div></div>
     <${Chosen} of=${of} /><${Add} of=${of} />
-    ${of.length === 0 ? html`<section class="card"><${Empty} title="Nothing to compare yet"><p>Add two trials above, or mark them in a sweep's leaderboard.</p><//></section>`
-    : html`<${Loaded} from=${from} lines="8">${(data) => html`<${Shown} data=${data} of=${of} />`}<//>`}`;
+    ${of.length < 2 ? html`<section class="card"><${Empty} title=${of.length === 0 ? "Nothing to compare yet" : "Add a second trial"}><p>Choose trials above, or mark them in a sweep's leaderboard.</p><//></section>`
+    : html`<${Loaded} from=${from} lines="8">${(data) => html`<${Shown} data=${data} />`}<//>`}`;
 }
 
 const nameOf = (o) => `${o.sweep}/${o.trial}`;
@@ -45,10 +45,10 @@ function Add({ of }) {
     ${chosen && html`<${Choice} key=${of.length} label="Trial" value="" onChange=${add} data-action="add" options=${[["", sweep.data ? (trials.length > 0 ? "add a trial" : "no trial has a result") : "loading"], ...trials.map((t) => [String(t.trial), `${t.trial} · ${statText(t.summary[sweep.data.metric.name])}`])]} />`}</div>`;
 }
 
-function Shown({ data, of }) {
+function Shown({ data }) {
   return html`${(data.notes ?? []).map((text) => html`<div class="notice warn"><${Icon} name="warn" size="16" /><div>${clean(text)}</div></div>`)}
     <div class="stack"><${Folds} data=${data} /><${Settings} data=${data} />
-    ${data.pairs?.length > 0 ? html`<${Pairs} data=${data} />` : of.length < 2 && html`<section class="card"><${Empty} title="Add a second trial"><p>Differences are between two.</p><//></section>`}</div>`;
+    ${data.pairs?.length > 0 && html`<${Pairs} data=${data} />`}</div>`;
 }
 
 function Folds({ data }) {
@@ -73,11 +73,11 @@ function Settings({ data }) {
 function Pairs({ data }) {
   const bounds = data.pairs.flatMap((p) => [p.low, p.high, p.difference]).filter((v) => typeof v === "number");
   const most = Math.max(1e-9, ...bounds.map(Math.abs));
-  return html`<${Card} title="Differences" bare note="Interval and t: the corrected resampled t-test (Nadeau and Bengio, 2003), which widens the variance by what folds share. Wilcoxon: signed ranks of the folds' differences, which assumes no normal distribution but treats folds as independent. With few folds neither finds small differences; of many pairs some look different by chance.">
-    <${Scroll} label="Differences of pairs"><table class="dense"><thead><tr><th scope="col">Pair</th><th scope="col" class="n">Folds</th><th scope="col" class="n">Mean difference</th><th scope="col">95 % interval</th><th scope="col" class="n">t, p</th><th scope="col" class="n">Wilcoxon, p</th><th scope="col">Better, worse, equal</th><th scope="col">Mind</th></tr></thead>
+  return html`<${Card} title="Differences" bare note="Interval and t: the corrected resampled t-test (Nadeau and Bengio, 2003), which widens the variance by what folds share. Wilcoxon: signed ranks of the folds' differences, which assumes no normal distribution but treats folds as independent. Holm: the p of t, corrected for the number of pairs. With few folds none of them finds small differences.">
+    <${Scroll} label="Differences of pairs"><table class="dense"><thead><tr><th scope="col">Pair</th><th scope="col" class="n">Folds</th><th scope="col" class="n">Mean difference</th><th scope="col">95 % interval</th><th scope="col" class="n">t, p</th><th scope="col" class="n">Holm, p</th><th scope="col" class="n">Wilcoxon, p</th><th scope="col">Better, worse, equal</th><th scope="col">Mind</th></tr></thead>
     <tbody>${data.pairs.map((p) => html`<tr key=${`${p.a} ${p.b}`} data-pair=${`${p.a}-${p.b}`}><th scope="row" class="nowrap">${letter(p.a)} − ${letter(p.b)}</th><td class="n">${p.folds}</td><td class="n">${signed(p.difference)}</td>
       <td><${Forest} pair=${p} most=${most} /><span class="number small nowrap">${typeof p.low === "number" ? `${signed(p.low)} to ${signed(p.high)}` : "–"}</span></td>
-      <td class="n">${pText(p.t_p)}</td><td class="n">${pText(p.wilcoxon_p)}</td><td class="nowrap">${p.sign ? `${p.sign.better}, ${p.sign.worse}, ${p.sign.equal}` : "–"}</td>
+      <td class="n">${pText(p.t_p)}</td><td class="n">${pText(p.holm_p)}</td><td class="n">${pText(p.wilcoxon_p)}</td><td class="nowrap">${p.sign ? `${p.sign.better}, ${p.sign.worse}, ${p.sign.equal}` : "–"}</td>
       <td><ul class="small muted" style="min-width: 220px; max-width: 420px">${(p.notes ?? []).map((text) => html`<li>${clean(text)}</li>`)}</ul></td></tr>`)}</tbody></table><//><//>`;
 }
 

@@ -18,7 +18,7 @@ export default function Job({ parts: [id], query }) {
   useTitle(`job ${id.slice(0, 12)}`);
   const from = useData(api("jobs", id, { sweep }));
   const soon = useThrottled(from.reload, PAUSE);
-  useStream(sweep ? api("events", { sweep }) : null, ["sweep"], {
+  useStream(sweep && from.data ? api("events", { sweep }) : null, ["sweep"], {
     open: (again) => again && soon(),
     sweep: (patch) => { if ((patch.trials ?? []).some((t) => (t.folds ?? []).some((f) => f.job === id))) soon(); },
   });
@@ -75,10 +75,11 @@ function Log({ job, query }) {
   const attempts = job.attempts ?? [];
   const last = attempts.at(-1)?.attempt;
   const chosen = Number(query.get("attempt")) || last;
+  const over = attempts.find((a) => a.attempt === chosen)?.ended;
   const [open, setOpen] = useState(query.has("attempt") || job.state === "failed");
-  const from = useData(open && chosen ? api("jobs", job.job, "log", { sweep: job.sweep, attempt: chosen }) : null, { keep: false, text: true });
+  const from = useData(open && over ? api("jobs", job.job, "log", { sweep: job.sweep, attempt: chosen }) : null, { keep: false, text: true });
   if (!chosen) return null;
   const tools = html`${attempts.length > 1 && html`<${Choice} label="Attempt" options=${attempts.map((a) => [String(a.attempt), String(a.attempt)])} value=${String(chosen)} onChange=${(v) => { setOpen(true); setQuery({ attempt: v }); }} />`}
-    ${open ? html`<button type="button" class="button" onClick=${from.reload}>Fetch again</button>` : html`<button type="button" class="button" data-action="log" onClick=${() => setOpen(true)}>Show</button>`}`;
-  return html`<${Card} title="Log" tools=${tools} bare>${open && (from.error ? html`<${Empty} title=${clean(from.error.message)}>${from.error.hint && html`<p>${clean(from.error.hint)}</p>`}<//>` : from.data === null ? html`<${Skeleton} lines="4" />` : html`<pre class="log" tabindex="0" aria-label="Log of the attempt">${cleanLines(from.data) || "The log is empty."}</pre>`)}<//>`;
+    ${!open && html`<button type="button" class="button" data-action="log" onClick=${() => setOpen(true)}>Show</button>`}`;
+  return html`<${Card} title="Log" tools=${tools} bare>${open && !over && html`<${Empty} title="The attempt is not over"><p>Its log is stored when it ends.</p><//>`}${open && over && (from.error ? html`<${Empty} title=${clean(from.error.message)}>${from.error.hint && html`<p>${clean(from.error.hint)}</p>`}<//>` : from.data === null ? html`<${Skeleton} lines="4" />` : html`<pre class="log" tabindex="0" aria-label="Log of the attempt">${cleanLines(from.data) || "The log is empty."}</pre>`)}<//>`;
 }

@@ -35,7 +35,7 @@ function useOverview(from) {
   const fetched = useRef(null);
   if (from.data !== fetched.current) { fetched.current = from.data; if (changes.size > 0) changes.clear(); }
   useStream(api("events"), ["sweeps"], {
-    open: () => from.reload(),
+    open: (again) => again && from.reload(),
     sweeps: (data) => set((old) => {
       const next = new Map(old);
       for (const sweep of data.sweeps ?? []) next.set(sweep.sweep, sweep);
@@ -53,7 +53,7 @@ function useOverview(from) {
 function None() {
   return html`<section class="card"><${Empty} title="No sweep yet">
     <p>A sweep appears here as soon as it is submitted. The quickstart draws its own pictures and takes under a minute:</p>
-    <pre>orchestrator dataset example example-data${"\n"}orchestrator submit examples/quickstart.yaml</pre><//></section>`;
+    <pre tabindex="0">orchestrator dataset example example-data${"\n"}orchestrator submit examples/quickstart.yaml</pre><//></section>`;
 }
 
 function List({ sweeps }) {

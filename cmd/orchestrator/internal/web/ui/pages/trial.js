@@ -20,7 +20,7 @@ export default function Trial({ parts: [sweep, n] }) {
   useTitle(`trial ${number} of ${sweep}`);
   const from = useData(api("sweeps", sweep, "trials", n), { keep: true });
   const soon = useThrottled(from.reload, PAUSE);
-  useStream(api("events", { sweep }), ["sweep"], {
+  useStream(from.data ? api("events", { sweep }) : null, ["sweep"], {
     open: (again) => again && soon(),
     sweep: (patch) => { if ((patch.trials ?? []).some((t) => t.trial === number)) soon(); },
   });

@@ -22,7 +22,7 @@ export default function Workers() {
   }, []);
   return html`<div class="page-head"><div class="title"><h1>Workers</h1>${from.data && html`<p class="small muted" role="status">${summary(from.data.workers)}</p>`}</div></div>
     <${Loaded} from=${from}>${({ workers }) => (workers.length === 0 ? html`<section class="card"><${Empty} title="No worker is at work">
-      ${session?.queue ? html`<p>Start one on each host; it takes jobs until it is told to stop.</p><pre>orchestrator worker --slots 2</pre>` : html`<p>This server knows no queue. Sweeps of <code>orchestrator run</code> train in that command itself.</p>`}<//></section>`
+      ${session?.queue ? html`<p>Start one on each host; it takes jobs until it is told to stop.</p><pre tabindex="0">orchestrator worker --slots 2</pre>` : html`<p>This server knows no queue. Sweeps of <code>orchestrator run</code> train in that command itself.</p>`}<//></section>`
     : html`<div class="workers">${workers.map((w) => html`<${Worker} key=${`${w.host} ${w.since}`} worker=${w} />`)}</div>`)}<//>`;
 }
 

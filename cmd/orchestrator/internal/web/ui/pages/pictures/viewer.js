@@ -17,7 +17,7 @@ export function Viewer({ sweep, item, at, total, step, close }) {
   const shown = classes.slice(0, MOST);
   if (!shown.some((c) => c.name === item.label)) shown.push(...classes.filter((c) => c.name === item.label));
   return html`<${Dialog} label=${`Picture ${at + 1} of ${total}`} onClose=${close} class="viewer" onKeyDown=${keys}><div class="layout">
-    <div class="large"><img key=${item.picture} src=${`${item.picture}?size=1024`} alt=${`${clean(item.file)}, labelled ${clean(item.label)}`} /></div>
+    <div class="large"><img key=${item.picture} src=${`${item.picture}?size=512`} alt=${`${clean(item.file)}, labelled ${clean(item.label)}`} /></div>
     <div class="side">
       <div><h2><${Name} text=${item.file} /></h2><p class="muted small number">${at + 1} of ${total} · fold ${clean(item.fold)} · <a href=${jobPath(sweep.sweep, item.job)}>its job</a></p></div>
       <p class="state ${item.right ? "completed" : "failed"}"><${Icon} name=${item.right ? "completed" : "failed"} />${item.right ? "right" : "wrong"}</p>

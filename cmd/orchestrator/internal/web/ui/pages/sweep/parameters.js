@@ -1,16 +1,14 @@
 // What the parameters did: all of them at once, their importance, one, two.
 import { html, useMemo } from "../../lib/html.js";
-import { api, useData } from "../../lib/api.js";
 import { clean, scoreText, shortNames, valueText } from "../../lib/format.js";
 import { navigate, setQuery, trialPath } from "../../lib/router.js";
 import { goalOf, metricNames, ranked } from "../../lib/sweep.js";
-import { Card, Choice, Empty, Segments, Skeleton } from "../../parts/basics.js";
+import { Card, Choice, Empty, Segments } from "../../parts/basics.js";
 import { Parallel } from "../../charts/parallel.js";
-import { Importance, ImportanceNote } from "../../charts/importance.js";
 import { Scatter, scatterData } from "../../charts/scatter.js";
 import { Heat, heatCells } from "../../charts/heat.js";
 import { Data } from "../../charts/chart.js";
-import { Missing } from "./overview.js";
+import { ImportanceCard } from "./importance.js";
 import { searched } from "./leaderboard.js";
 
 export function Parameters({ sweep, query }) {
@@ -32,12 +30,6 @@ export function Parameters({ sweep, query }) {
     <div class="grid2"><${ImportanceCard} sweep=${sweep} metric=${metric} names=${names} />
       <${OneParameter} rows=${rows} paths=${paths} names=${names} path=${at("x", 0)} metric=${metric} onTrial=${open} /></div>
     ${paths.length > 1 && html`<${TwoParameters} rows=${rows} paths=${paths} names=${names} x=${at("x", 0)} y=${at("y", 1)} metric=${metric} goal=${goal} />`}</div>`;
-}
-
-function ImportanceCard({ sweep, metric, names }) {
-  const from = useData(api("sweeps", sweep.sweep, "importance", { metric }));
-  return html`<${Card} title="Importance" note=${from.data && html`<${ImportanceNote} data=${from.data} />`}>
-    ${from.data ? html`<${Importance} data=${from.data} names=${names} />` : from.error ? html`<${Missing} error=${from.error} reload=${from.reload} />` : html`<${Skeleton} lines="5" />`}<//>`;
 }
 
 const choices = (paths, names) => paths.map((path) => [path, clean(names.get(path))]);

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"orchestrator/artifacts"
+	"orchestrator/cmd/orchestrator/internal/web/browsertest"
+	"orchestrator/scheduler/schedulertest"
+)
+
+// largePatience is what the page of a thousand trials may take to be complete, from
+// nothing, on a machine that does many other things. On an idle one it is about a
+// second.
+const largePatience = 15 * time.Second
+
+func testPagesOfThousandTrials(t *testing.T, b *browsertest.Browser) {
+	w := newWorkspace(t)
+	store, err := artifacts.Open(t.Context(), filepath.Join(w.dir, ".orchestrator", "store"), artifacts.S3Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, err := schedulertest.Fill(t.Context(), store, schedulertest.Shape{Name: "large", Trials: 1000, Folds: 10, Epochs: 100, Done: schedulertest.All, Bare: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := w.serve()
+	eventually(t, 2*time.Minute, "the server has read the sweep once", func() bool {
+		resp, err := http.Get(base + "/api/v1/sweeps/" + filled.ID)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	p := b.Page(t, base, browsertest.Light)
+	p.Expect("/importance")
+	p.Open("/")
+	p.WaitText("tbody", "1,000")
+	began := time.Now()
+	p.Open("/sweeps/" + filled.ID)
+	took := time.Since(began)
+	t.Logf("the page of 1,000 trials × 10 folds is complete after %v", took.Round(time.Millisecond))
+	if took > largePatience {
+		t.Errorf("the page takes %v, more than %v", took, largePatience)
+	}
+	p.WaitText(".pager", "1–50 of 1,000 trials")
+	p.Check("thousand")
+	p.Open("/sweeps/" + filled.ID + "?tab=curves&top=20")
+	p.Wait(`document.querySelector("[data-metric=accuracy]")`, "curves of the accuracy are drawn")
+	began = time.Now()
+	p.Click(".segments button:nth-child(2)")
+	p.Wait(`document.querySelector("[data-metric=loss]")`, "curves of the loss are drawn")
+	if took := time.Since(began); took > largePatience {
+		t.Errorf("other curves take %v, more than %v", took, largePatience)
+	}
+	if n, err := strconv.Atoi(p.Eval(`document.querySelectorAll("[data-chart=curves]").length`)); err != nil || n != 1 {
+		t.Errorf("%d charts of curves", n)
+	}
+	p.Check("thousand-curves")
+	p.Open("/sweeps/" + filled.ID + "?tab=parameters")
+	p.Check("thousand-parameters")
+	p.Open("/sweeps/" + filled.ID + "?sort=loss&page=3")
+	p.WaitText(".pager", "101–150 of 1,000 trials") // the address says which page
+}
