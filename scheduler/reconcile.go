@@ -227,6 +227,9 @@ func (s *Scheduler) reconcileAll(ctx context.Context, finished map[string]bool) 
 		}
 		return
 	}
+	if s.forget(entries) {
+		clear(finished) // one of them may have been submitted again
+	}
 	for _, e := range entries {
 		if finished[e.id] || ctx.Err() != nil {
 			continue

@@ -45,6 +45,9 @@ type Scheduler struct {
 	Log   *slog.Logger     // nil: discard
 	Poll  time.Duration    // how often Wait looks; 0: a second
 	Now   func() time.Time // nil: time.Now
+	// CollectionPause is how long a submission waits for a gc beside it to see its plan;
+	// 0: 10 s, which is longer than one needs.
+	CollectionPause time.Duration
 
 	mu       sync.Mutex
 	plans    map[string]*plan.Plan    // by sweep; plans only grow
@@ -53,6 +56,7 @@ type Scheduler struct {
 	ladders  map[rungsOf][]plan.Job
 	stopped  map[string]plan.Stop     // by key; they never change
 	final    map[string][]*trialSight // by sweep and trial: those that will never change; nil: it may
+	created  map[string]time.Time     // when each sweep was submitted, as it was last seen
 
 	growing   sync.Mutex           // held while a plan grows: only the newest may
 	searching sync.Mutex           // held while a trial is proposed

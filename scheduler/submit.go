@@ -36,17 +36,12 @@ type Submitted struct {
 // A sweep that was canceled stays so; Resume takes it up again.
 func (s *Scheduler) Submit(ctx context.Context, p *plan.Plan, uploads []Upload) (*Submitted, error) {
 	done := &Submitted{Sweep: p.ID}
-	for _, u := range uploads {
-		n, err := s.upload(ctx, u)
-		if err != nil {
-			return nil, fmt.Errorf("store %s: %w", u.Ref.Name, err)
-		}
-		done.Uploaded += n
+	marks, err := s.collections(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if p.Search == nil { // else most jobs will never be, and those that are get theirs when they are enqueued
-		if err := s.storeSpecs(ctx, p, p.Jobs); err != nil {
-			return nil, err
-		}
+	if err := s.supply(ctx, p, uploads, done); err != nil {
+		return nil, err
 	}
 	switch err := artifacts.CreateJSON(ctx, s.Store, plan.PlanKey(p.ID), p); {
 	case errors.Is(err, artifacts.ErrExists):
@@ -57,12 +52,35 @@ func (s *Scheduler) Submit(ctx context.Context, p *plan.Plan, uploads []Upload) 
 	case err != nil:
 		return nil, fmt.Errorf("store the plan of sweep %s: %w", p.ID, err)
 	}
+	switch again, err := s.collected(ctx, marks); {
+	case err != nil:
+		return nil, err
+	case again:
+		if err := s.supply(ctx, p, uploads, done); err != nil {
+			return nil, err
+		}
+	}
 	report, err := s.Reconcile(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
 	done.Report = report
 	return done, s.arrange(ctx)
+}
+
+// supply stores what a plan refers to, unless it is there.
+func (s *Scheduler) supply(ctx context.Context, p *plan.Plan, uploads []Upload, done *Submitted) error {
+	for _, u := range uploads {
+		n, err := s.upload(ctx, u)
+		if err != nil {
+			return fmt.Errorf("store %s: %w", u.Ref.Name, err)
+		}
+		done.Uploaded += n
+	}
+	if p.Search != nil { // most jobs will never be, and those that are get theirs when they are enqueued
+		return nil
+	}
+	return s.storeSpecs(ctx, p, p.Jobs)
 }
 
 // upload stores the object unless it is there, and returns how much it wrote.

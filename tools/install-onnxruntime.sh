@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Installs the pinned ONNX Runtime library for this machine into DIR/lib.
+# Installs the pinned ONNX Runtime library into DIR/lib: for this machine, or for one
+# of a kind that is named, as linux/arm64.
 # npm checks the integrity hash of the lock file; install scripts stay off, as
 # they would download parts that are not needed.
 set -euo pipefail
-dir=${1:?usage: install-onnxruntime.sh DIR}
+dir=${1:?usage: install-onnxruntime.sh DIR [SYSTEM/PROCESSOR]}
+target=${2:-$(uname -s)/$(uname -m)}
 here=$(cd "$(dirname "$0")/.." && pwd)
 
-case "$(uname -s)/$(uname -m)" in
-  Linux/x86_64) from=linux/x64 ;;
-  Linux/aarch64) from=linux/arm64 ;;
-  Darwin/arm64) from=darwin/arm64 ;;
-  *) echo "no pinned ONNX Runtime library for $(uname -s) $(uname -m); give your own with --onnxruntime-library" >&2; exit 1 ;;
+case "$target" in
+  Linux/x86_64 | linux/amd64) from=linux/x64 ;;
+  Linux/aarch64 | linux/arm64) from=linux/arm64 ;;
+  Darwin/arm64 | darwin/arm64) from=darwin/arm64 ;;
+  *) echo "no pinned ONNX Runtime library for $target; give your own with --onnxruntime-library" >&2; exit 1 ;;
 esac
 command -v npm >/dev/null || { echo "npm is needed to fetch the ONNX Runtime library; or give your own with --onnxruntime-library" >&2; exit 1; }
 

@@ -91,14 +91,7 @@ func (j *jobProcess) openFeatures(ctx context.Context, spec plan.Spec, job *trai
 	defer cancel()
 	quiet := j.whilePreparing(stop, cancel)
 	defer quiet()
-	set, err := features.Open(ctx, features.Spec{
-		Model: job.Model, Values: f.Values, Data: job.Data, Pictures: in.pictures,
-		Pack: spec.Pack.Digest, Preprocessing: fmt.Sprintf("%+v", geometry(spec.Config.Preprocessing)),
-		Engine: spec.Engine, Device: j.order.Device, Threads: spec.Config.Training.Threads,
-	}, features.Options{
-		Runtime: rt, CacheDir: j.CacheDir, Store: featureStore{j.Store, j.StorePatience, j.Log},
-		Report: j.featuresReporter(), Log: j.Log,
-	})
+	set, err := j.featuresOf(ctx, spec, job.Model, f.Values, in, rt)
 	select {
 	case <-stop: // what is stored stays; there is nothing to write a checkpoint of
 		if err != nil {
@@ -111,6 +104,36 @@ func (j *jobProcess) openFeatures(ctx context.Context, spec plan.Spec, job *trai
 	}
 	job.Features = set
 	return func() { _ = set.Close() }, nil // only memory is given back
+}
+
+// featuresOf opens the features of a network's values for a job, and leaves a mark that
+// it uses them, by which `orchestrator gc` knows what may go.
+func (j *jobProcess) featuresOf(ctx context.Context, spec plan.Spec, model *onnx.Graph, values []string, in inputs, rt trainer.Runtime) (*features.Set, error) {
+	pass := features.Spec{
+		Model: model, Values: values, Data: in.data, Pictures: in.pictures,
+		Pack: spec.Pack.Digest, Preprocessing: fmt.Sprintf("%+v", geometry(spec.Config.Preprocessing)),
+		Engine: spec.Engine, Device: j.order.Device, Threads: spec.Config.Training.Threads,
+	}
+	key, err := pass.Key()
+	if err != nil {
+		return nil, err
+	}
+	err = patiently(ctx, j.StorePatience, j.Log, func() error {
+		return artifacts.CreateJSON(ctx, j.Store, plan.FeatureUseKey(key, spec.Job), featureUse{Job: spec.Job, Since: time.Now().UTC().Format(time.RFC3339)})
+	})
+	if err != nil && !errors.Is(err, artifacts.ErrExists) {
+		return nil, fmt.Errorf("note the use of features: %w", err)
+	}
+	return features.Open(ctx, pass, features.Options{
+		Runtime: rt, CacheDir: j.CacheDir, Store: featureStore{j.Store, j.StorePatience, j.Log},
+		Report: j.featuresReporter(), Log: j.Log,
+	})
+}
+
+// featureUse is the content of the mark; that it exists is what counts.
+type featureUse struct {
+	Job   string `json:"job"`
+	Since string `json:"since"` // RFC 3339, UTC
 }
 
 // featuresReporter turns the progress of a pass into events.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,8 +69,8 @@ func TestFeaturesAreComputedOnceForAllJobs(t *testing.T) {
 		t.Errorf("the last progress is %+v", last)
 	}
 	kept := keysOf(t, s.store, "features/")
-	if len(kept) != 2 { // one chunk of one layer, and its record
-		t.Errorf("stored are %q", kept)
+	if len(kept) != 3 || !strings.HasSuffix(kept[2], "/uses/"+studyJob+".json") { // one chunk of one layer, its record, and who used it
+		t.Fatalf("stored are %q", kept)
 	}
 
 	// Another fold and another trial, on another machine.
@@ -83,6 +84,7 @@ func TestFeaturesAreComputedOnceForAllJobs(t *testing.T) {
 			t.Errorf("computed again: %+v", p)
 		}
 	}
+	kept = slices.Insert(kept, 2, strings.Replace(kept[2], studyJob, "other", 1))
 	if diff := cmp.Diff(kept, keysOf(t, s.store, "features/")); diff != "" {
 		t.Errorf("stored afterwards (-before +after):\n%s", diff)
 	}

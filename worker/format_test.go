@@ -37,7 +37,7 @@ func TestFormatIsDocumented(t *testing.T) {
 	}
 	keys := keysOf(t, s.store, "")
 	keys = append(keys, plan.PlanKey("sweep"), plan.CancelKey("sweep"), plan.PauseKey("sweep"), plan.SettingsKey("sweep"),
-		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), "probes/abc")
+		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), plan.LastCollectionKey, "probes/abc")
 	met := map[string]bool{}
 	for _, key := range keys {
 		found := false

@@ -116,14 +116,7 @@ func (j *jobProcess) layerRows(ctx context.Context, spec plan.Spec, usedRuntime 
 	}
 	defer func() { _ = rt.Close() }()
 	usedRuntime(rt.Version())
-	set, err := features.Open(ctx, features.Spec{
-		Model: model, Values: values, Data: in.data, Pictures: in.pictures,
-		Pack: spec.Pack.Digest, Preprocessing: fmt.Sprintf("%+v", geometry(spec.Config.Preprocessing)),
-		Engine: spec.Engine, Device: j.order.Device, Threads: spec.Config.Training.Threads,
-	}, features.Options{
-		Runtime: trainer.RuntimeOf(rt), CacheDir: j.CacheDir, Store: featureStore{j.Store, j.StorePatience, j.Log},
-		Report: j.featuresReporter(), Log: j.Log,
-	})
+	set, err := j.featuresOf(ctx, spec, model, values, in, trainer.RuntimeOf(rt))
 	if err != nil {
 		return nil, err
 	}

@@ -273,3 +273,34 @@ var (
 func blur(s string) string {
 	return spaces.ReplaceAllString(numbers.ReplaceAllString(s, "0"), " ")
 }
+
+// TestDeployedSettingsExist: what is set in the environment of services, and what the
+// pages say to set, is read by the program.
+func TestDeployedSettingsExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, s := range settings {
+		known[envName(s.key)] = true
+	}
+	texts := docPages(t)
+	root := repoRoot(t)
+	for _, pattern := range []string{"docker-compose.yml", "Dockerfile", "deploy/systemd/*", "deploy/kubernetes/*/*"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[strings.TrimPrefix(file, root+"/")] = string(text)
+		}
+	}
+	for page, text := range texts {
+		for _, name := range regexp.MustCompile(`ORCHESTRATOR_[A-Z0-9_]+`).FindAllString(text, -1) {
+			if !known[name] && !strings.HasPrefix(name, "ORCHESTRATOR_TEST_") {
+				t.Errorf("%s: there is no setting %s", page, name)
+			}
+		}
+	}
+}

@@ -68,6 +68,7 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 		newRunCommand(a), newPlanCommand(a), newSubmitCommand(a), newWorkerCommand(a),
 		newListCommand(a), newStatusCommand(a), newResultsCommand(a), newReportCommand(a), newCompareCommand(a), newLogsCommand(a),
 		newPauseCommand(a), newCancelCommand(a), newResumeCommand(a), newRetryCommand(a), newUpdateCommand(a),
+		newGCCommand(a), newDeleteCommand(a),
 		newDatasetCommand(a), newModelCommand(a), newPredictCommand(a),
 		newServeCommand(a), newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newManCommand(a), newSchemaCommand(a), newTrainerProcessCommand(a),
 	)

@@ -78,3 +78,19 @@ func PredictionsKey(job string) string { return JobPrefix(job) + "predictions.cs
 
 // CheckpointPrefix is above the checkpoints of a job.
 func CheckpointPrefix(job string) string { return JobPrefix(job) + "checkpoints/" }
+
+// CollectionPrefix is above the marks of processes that remove what nobody needs.
+const CollectionPrefix = "gc/"
+
+// LastCollectionKey is replaced at the end of each such removal.
+const LastCollectionKey = CollectionPrefix + "last.json"
+
+// FeaturesPrefix is above all passes of features; package features has the keys below
+// a pass.
+const FeaturesPrefix = "features/"
+
+// FeatureUsePrefix is above the marks of the jobs that have used a pass of features.
+func FeatureUsePrefix(pass string) string { return FeaturesPrefix + pass + "/uses/" }
+
+// FeatureUseKey is the mark that a job has used a pass of features: created once.
+func FeatureUseKey(pass, job string) string { return FeatureUsePrefix(pass) + job + ".json" }
