@@ -29,6 +29,9 @@ type JobProcess struct {
 	// CacheDir holds what this machine has fetched and decoded. All trainer
 	// processes of a machine share it.
 	CacheDir string
+	// CacheSize is what CacheDir may take, in bytes, but for what running jobs hold and
+	// for one that is being made; 0: any. What was used longest ago goes first.
+	CacheSize int64
 	// Library is the ONNX Runtime library; empty: package ort looks for it.
 	Library string
 	// Versions are of the program, for the outcome; the library's is added.
@@ -142,7 +145,7 @@ func failure(err error) event {
 		e.Hint = hinted.Hint()
 	}
 	e.Permanent = permanent(err)
-	e.Transient = errors.Is(err, artifacts.ErrUnavailable) || errors.Is(err, artifacts.ErrNoSpace)
+	e.Transient = passes(err)
 	var short interface{ OutOfMemory() bool }
 	e.OutOfMemory = errors.As(err, &short) && short.OutOfMemory()
 	return e

@@ -124,10 +124,15 @@ func (j *jobProcess) featuresOf(ctx context.Context, spec plan.Spec, model *onnx
 	if err != nil && !errors.Is(err, artifacts.ErrExists) {
 		return nil, fmt.Errorf("note the use of features: %w", err)
 	}
-	return features.Open(ctx, pass, features.Options{
-		Runtime: rt, CacheDir: j.CacheDir, Store: featureStore{j.Store, j.StorePatience, j.Log},
-		Report: j.featuresReporter(), Log: j.Log,
+	var set *features.Set
+	err = j.inCache(ctx, func() (err error) {
+		set, err = features.Open(ctx, pass, features.Options{
+			Runtime: rt, CacheDir: j.CacheDir, Store: featureStore{j.Store, j.StorePatience, j.Log},
+			Report: j.featuresReporter(), Log: j.Log,
+		})
+		return err
 	})
+	return set, err
 }
 
 // featureUse is the content of the mark; that it exists is what counts.

@@ -57,11 +57,7 @@ type probed struct {
 
 // fit opens the inputs and fits the classifier.
 func (j *jobProcess) fit(ctx context.Context, spec plan.Spec, usedRuntime func(version string)) (*probe.Result, probed, error) {
-	packed, err := j.fetch(ctx, spec.Pack, "packs", ".tar")
-	if err != nil {
-		return nil, probed{}, fmt.Errorf("fetch the data set %s: %w", spec.Pack.Name, err)
-	}
-	pack, err := dataset.OpenPack(packed)
+	pack, err := j.openPack(ctx, spec)
 	if err != nil {
 		return nil, probed{}, fmt.Errorf("data set %s: %w", spec.Pack.Name, err)
 	}
@@ -75,7 +71,11 @@ func (j *jobProcess) fit(ctx context.Context, spec plan.Spec, usedRuntime func(v
 	if err != nil {
 		return nil, probed{}, err
 	}
-	in, err := probe.Open(ctx, j.CacheDir, key, n, func(ctx context.Context) (*probe.Rows, error) { return j.layerRows(ctx, spec, usedRuntime) })
+	var in *probe.Inputs
+	err = j.inCache(ctx, func() (err error) {
+		in, err = probe.Open(ctx, j.CacheDir, key, n, func(ctx context.Context) (*probe.Rows, error) { return j.layerRows(ctx, spec, usedRuntime) })
+		return err
+	})
 	if err != nil {
 		return nil, probed{}, err
 	}

@@ -52,7 +52,7 @@ type event struct {
 	Permanent bool   `json:"permanent,omitempty"` // another attempt would fail the same way
 	// OutOfMemory: there was no memory for it on this machine at this moment.
 	OutOfMemory bool `json:"out_of_memory,omitempty"`
-	// Transient: the store was away for too long; the job is not at fault.
+	// Transient: the store was away, or a disk full, for too long; the job is not at fault.
 	Transient bool `json:"transient,omitempty"`
 }
 

@@ -37,6 +37,8 @@ import (
 const (
 	killEnv  = "WORKER_TEST_KILL" // PHASE PUT: in, before or after its PUT-th write to the store; or later, at once
 	cacheEnv = "WORKER_TEST_CACHE"
+	// cacheSizeEnv is what the cache may take, in bytes.
+	cacheSizeEnv = "WORKER_TEST_CACHE_SIZE"
 )
 
 // playJob is a real trainer process. It kills itself as killEnv says, in its
@@ -51,6 +53,7 @@ func playJob() {
 		Store: store, CacheDir: os.Getenv(cacheEnv), Versions: map[string]string{"orchestrator": "test"},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
+	p.CacheSize, _ = strconv.ParseInt(os.Getenv(cacheSizeEnv), 10, 64)
 	if phase, put, ok := strings.Cut(os.Getenv(killEnv), " "); ok {
 		n, _ := strconv.Atoi(put)
 		p.Store = &suicidal{Store: store, phase: phase, left: n}
@@ -140,6 +143,7 @@ type study struct {
 	folder, cache string
 	store         artifacts.Store
 	spec          plan.Spec
+	env           []string // of trainer processes
 }
 
 const (
@@ -228,6 +232,7 @@ func (s *study) daemon(kill string, board Board) *Daemon {
 		Command: func(ctx context.Context) *exec.Cmd {
 			cmd := exec.CommandContext(ctx, os.Args[0])
 			cmd.Env = append(os.Environ(), playEnv+"=job", folderEnv+"="+s.folder, cacheEnv+"="+s.cache, ort.LibraryEnv+"="+library(s.T))
+			cmd.Env = append(cmd.Env, s.env...)
 			if first && kill != "" {
 				cmd.Env = append(cmd.Env, killEnv+"="+kill)
 			}

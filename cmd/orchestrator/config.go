@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
 )
 
@@ -21,8 +22,10 @@ type config struct {
 	Store    string `mapstructure:"store"`
 	Redis    string `mapstructure:"redis"`
 	CacheDir string `mapstructure:"cache_dir"`
-	Library  string `mapstructure:"onnxruntime_library"`
-	LogLevel string `mapstructure:"log_level"`
+	// CacheSize is as written; cacheBytes is what it means.
+	CacheSize string `mapstructure:"cache_size"`
+	Library   string `mapstructure:"onnxruntime_library"`
+	LogLevel  string `mapstructure:"log_level"`
 
 	S3 struct {
 		Endpoint     string `mapstructure:"endpoint"`
@@ -57,6 +60,7 @@ var settings = []struct {
 	{"store", "store", "artifact store: a folder, or s3://bucket/prefix", filepath.Join(".orchestrator", "store"), false},
 	{"redis", "redis", "Redis for submit and worker: host:port, redis://host:port/db, redis+sentinel://host1,host2/master, redis+cluster://host1,host2; rediss... for TLS (run brings its own)", "", false},
 	{"cache_dir", "cache-dir", "folder for fetched data sets and models, decoded pictures and features", "", false},
+	{"cache_size", "cache-size", "what that folder may take, as 50GiB, beyond what running jobs hold; what was used longest ago goes first; 0: any size", "50GiB", false},
 	{"onnxruntime_library", "onnxruntime-library", "ONNX Runtime shared library (default: the one that make setup installs)", "", false},
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
 	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
@@ -185,6 +189,9 @@ func (c *config) finish() error {
 	if c.CacheDir, err = filepath.Abs(c.CacheDir); err != nil {
 		return err
 	}
+	if _, err := c.cacheBytes(); err != nil {
+		return err
+	}
 	switch c.Output {
 	case "table", "text", "json", "csv", "latex", "dot":
 		return nil
@@ -199,6 +206,18 @@ func (c *config) secrets() []string {
 		secrets = append(secrets, o.Password)
 	}
 	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
+}
+
+// cacheBytes is the size that the cache is kept to; 0: any.
+func (c *config) cacheBytes() (int64, error) {
+	if c.CacheSize == "0" {
+		return 0, nil
+	}
+	size, ok := plan.ParseBytes(c.CacheSize)
+	if !ok {
+		return 0, usagef("--cache-size 50GiB, or 0 for any size", "the cache size %q is no size", c.CacheSize)
+	}
+	return int64(size), nil
 }
 
 func (c *config) logger(w *os.File) (*slog.Logger, error) {

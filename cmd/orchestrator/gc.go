@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,11 +16,12 @@ import (
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/gc"
 	"orchestrator/scheduler/plan"
+	"orchestrator/trainer/cachefile"
 )
 
 type gcOptions struct {
-	yes, dryRun, list bool
-	olderThan         string
+	yes, dryRun, list, cache bool
+	olderThan                string
 }
 
 func (o *gcOptions) addFlags(cmd *cobra.Command) {
@@ -34,7 +36,7 @@ func newGCCommand(a *app) *cobra.Command {
 	var o gcOptions
 	cmd := &cobra.Command{
 		Use:   "gc [SWEEP]...",
-		Short: "Remove what nobody needs from the store",
+		Short: "Remove what nobody needs from the store, or this machine's cache",
 		Long: `Says what nobody needs in the store and how large it is, and removes it with --yes
 or when you say so: checkpoints beyond what their sweeps keep, what killed attempts
 have left, features that no sweep needs that is not completed, and data sets, base
@@ -43,14 +45,21 @@ models and jobs that no sweep refers to. With sweeps named it looks at their job
 Never removed are outcomes, networks and predictions of sweeps, what a sweep needs that
 can still go on, and what is younger than --older-than, as a submission or an attempt
 may be about to refer to it. It is safe to run beside workers and submissions, to kill,
-and to run twice. Whole sweeps are removed by delete.` + "\n" + exitHelp,
-		Example: "  orchestrator gc\n  orchestrator gc --yes --older-than 7d\n  orchestrator gc hymenoptera --list",
+and to run twice. Whole sweeps are removed by delete.
+
+With --cache it is about the cache folder of this machine instead: all of it goes that no
+running job holds, and comes again when a job needs it.` + "\n" + exitHelp,
+		Example: "  orchestrator gc\n  orchestrator gc --cache\n  orchestrator gc --yes --older-than 7d\n  orchestrator gc hymenoptera --list",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.cache {
+				return runCacheGC(a, o, args)
+			}
 			return runGC(cmd.Context(), a, o, args)
 		},
 	}
 	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&o.cache, "cache", false, "empty this machine's cache instead")
 	cmd.Flags().StringVar(&o.olderThan, "older-than", "24h", "age of what no sweep refers to; less than an hour only where nobody else uses the store")
 	return cmd
 }
@@ -138,6 +147,17 @@ func (a *app) collect(ctx context.Context, c *gc.Collector, scope gc.Scope, o gc
 		return err
 	}
 	report := reportOf(waste, o.list)
+	return a.removeWaste(report, o, func() (wasteReport, error) {
+		done, err := c.Remove(ctx, waste)
+		if err != nil {
+			return report, fmt.Errorf("%d objects were removed, then: %w", sum(done.Objects), err)
+		}
+		return removedReport(report, done), nil
+	})
+}
+
+// removeWaste says what there is, asks, and removes it.
+func (a *app) removeWaste(report wasteReport, o gcOptions, remove func() (wasteReport, error)) error {
 	asJSON := a.config.Output == "json"
 	if !asJSON {
 		if err := a.printWaste(report); err != nil {
@@ -153,15 +173,62 @@ func (a *app) collect(ctx context.Context, c *gc.Collector, scope gc.Scope, o gc
 		}
 		return nil
 	}
-	done, err := c.Remove(ctx, waste)
-	if err != nil {
-		return fmt.Errorf("%d objects were removed, then: %w", sum(done.Objects), err)
+	report, err := remove()
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(a.out, report)
 	}
-	if asJSON {
-		return printJSON(a.out, removedReport(report, done))
-	}
-	_, err = fmt.Fprintf(a.out, "Removed %d objects, %s.\n", sum(done.Objects), bytesText(sum(done.Bytes)))
+	_, err = fmt.Fprintf(a.out, "Removed %d objects, %s.\n", report.Objects, bytesText(report.Bytes))
 	return err
+}
+
+// runCacheGC empties the cache folder of what no process holds.
+func runCacheGC(a *app, o gcOptions, sweeps []string) error {
+	if len(sweeps) > 0 {
+		return usagef("orchestrator gc --cache", "the cache is not divided into sweeps")
+	}
+	before, err := cacheReport(a.config.CacheDir, o.list)
+	if err != nil {
+		return err
+	}
+	return a.removeWaste(before, o, func() (wasteReport, error) {
+		if _, err := cachefile.Trim(a.config.CacheDir, 0); err != nil {
+			return before, err
+		}
+		after, err := cacheReport(a.config.CacheDir, false)
+		for i, k := range before.Kinds {
+			for _, left := range after.Kinds {
+				if left.Kind == k.Kind {
+					before.Kinds[i].Objects, before.Kinds[i].Bytes = k.Objects-left.Objects, k.Bytes-left.Bytes
+				}
+			}
+		}
+		before.Removed, before.Objects, before.Bytes = true, before.Objects-after.Objects, before.Bytes-after.Bytes
+		return before, err
+	})
+}
+
+func cacheReport(dir string, list bool) (wasteReport, error) {
+	r := wasteReport{Kinds: []wasteKind{}}
+	all, err := cachefile.List(dir)
+	if err != nil {
+		return r, err
+	}
+	slices.SortStableFunc(all, func(a, b cachefile.Entry) int { return strings.Compare(a.Kind, b.Kind) })
+	for _, e := range all {
+		if n := len(r.Kinds); n == 0 || r.Kinds[n-1].Kind != e.Kind {
+			r.Kinds = append(r.Kinds, wasteKind{Kind: e.Kind})
+		}
+		k := &r.Kinds[len(r.Kinds)-1]
+		k.Objects, k.Bytes = k.Objects+1, k.Bytes+e.Size
+		r.Objects, r.Bytes = r.Objects+1, r.Bytes+e.Size
+		if list {
+			r.Listed = append(r.Listed, wasteEntry{e.Kind, e.Path, e.Size})
+		}
+	}
+	return r, nil
 }
 
 func reportOf(w *gc.Waste, list bool) wasteReport {

@@ -206,7 +206,7 @@ func (a *app) trainerCommand() (func(context.Context) *exec.Cmd, error) {
 // environ writes the settings as environment variables, for child processes.
 func (c *config) environ() []string {
 	values := map[string]string{
-		"store": c.Store, "cache_dir": c.CacheDir, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
+		"store": c.Store, "cache_dir": c.CacheDir, "cache_size": c.CacheSize, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
 		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle), "s3.ca_cert": c.S3.CACert,
 	}
 	var env []string
@@ -238,6 +238,10 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			size, err := a.config.cacheBytes()
+			if err != nil {
+				return err
+			}
 			return worker.RunJob(cmd.Context(), worker.JobProcess{
 				Open: func(ctx context.Context, settings json.RawMessage) (artifacts.Store, error) {
 					var c credentials
@@ -248,7 +252,7 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 					s3.AccessKey, s3.SecretKey, s3.SessionToken = c.AccessKey, c.SecretKey, c.SessionToken
 					return a.openStore(ctx)
 				},
-				CacheDir: a.config.CacheDir, Library: a.config.Library, Versions: jobVersions(),
+				CacheDir: a.config.CacheDir, CacheSize: size, Library: a.config.Library, Versions: jobVersions(),
 			}, a.in, a.out)
 		},
 	}

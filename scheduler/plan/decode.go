@@ -254,10 +254,21 @@ var bytesPattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([KMGT])(i?)B$`)
 // decodeNode reads a size with its unit.
 func (b *Bytes) decodeNode(d *decoder, n *yaml.Node, field string) {
 	const try = "write a number with a unit, as 8GiB or 500MB"
-	m := bytesPattern.FindStringSubmatch(n.Value)
-	if n.Kind != yaml.ScalarNode || m == nil {
+	if n.Kind != yaml.ScalarNode || !bytesPattern.MatchString(n.Value) {
 		d.bad(n, field, "must be a size of memory, but is "+describe(n), try)
 		return
+	}
+	var ok bool
+	if *b, ok = ParseBytes(n.Value); !ok {
+		d.bad(n, field, "is no size that a machine has: "+describe(n), try)
+	}
+}
+
+// ParseBytes reads a size with its unit, as 8GiB or 500MB.
+func ParseBytes(text string) (Bytes, bool) {
+	m := bytesPattern.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
 	}
 	x, err := strconv.ParseFloat(m[1], 64)
 	base := 1000.0
@@ -266,10 +277,9 @@ func (b *Bytes) decodeNode(d *decoder, n *yaml.Node, field string) {
 	}
 	x *= math.Pow(base, float64(1+strings.Index("KMGT", m[2])))
 	if err != nil || x < 1 || x >= 1<<53 {
-		d.bad(n, field, "is no size that a machine has: "+describe(n), try)
-		return
+		return 0, false
 	}
-	*b = Bytes(x)
+	return Bytes(x), true
 }
 
 // secondsPattern is a time as 2d, 12h30m or 90m.

@@ -6,6 +6,10 @@
 // place under a lock that the system takes back when its holder dies, and
 // renamed when it is complete: a process that is killed half-way leaves nothing
 // that would be taken for a finished file.
+//
+// Whoever uses a file holds a shared lock on it, and each use sets its time. Trim
+// removes those first that were used longest ago, and none that is held; so a process
+// can bound what the cache takes while others use it.
 package cachefile
 
 import (
@@ -13,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,8 +29,11 @@ import (
 // the content aligned to memory pages.
 const headSize = 4096
 
-// File is a finished cache file, mapped for reading.
-type File struct{ data []byte }
+// File is a finished cache file, mapped for reading, which Trim leaves alone.
+type File struct {
+	data []byte
+	f    *os.File // holds the lock
+}
 
 // Draft is a cache file that is being written. Its methods may be called
 // concurrently.
@@ -58,14 +66,19 @@ func Open(ctx context.Context, path, key string, size int64, write func(context.
 	if f, err := mapped(path, key, size); err == nil { // somebody else was first
 		return f, nil
 	}
-	if err := create(ctx, path, key, size, write); err != nil {
-		return nil, err
+	for {
+		if err := create(ctx, path, key, size, write); err != nil {
+			return nil, err
+		}
+		f, err := mapped(path, key, size)
+		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+			continue // somebody made room at just this moment
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open the cache: %w", err)
+		}
+		return f, nil
 	}
-	f, err := mapped(path, key, size)
-	if err != nil {
-		return nil, fmt.Errorf("open the cache: %w", err)
-	}
-	return f, nil
 }
 
 // create writes the file beside its place and renames it. The caller holds the
@@ -95,26 +108,34 @@ func create(ctx context.Context, path, key string, size int64, write func(contex
 // mapped maps a finished file; an error where there is none, or one that is not
 // what it should be.
 func mapped(path, key string, size int64) (*File, error) {
-	f, err := os.Open(path)
+	f, err := held(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	data, err := mapAll(f, key, size)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &File{data, f}, nil
+}
+
+func mapAll(f *os.File, key string, size int64) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() != headSize+size {
-		return nil, fmt.Errorf("%s has %d bytes, not %d", path, info.Size(), headSize+size)
+		return nil, fmt.Errorf("%s has %d bytes, not %d", f.Name(), info.Size(), headSize+size)
 	}
 	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", path, err)
+		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
 	}
 	if !bytes.Equal(data[:headSize], head(key)) {
-		return nil, errors.Join(fmt.Errorf("%s holds something else", path), unix.Munmap(data))
+		return nil, errors.Join(fmt.Errorf("%s holds something else", f.Name()), unix.Munmap(data))
 	}
-	return &File{data}, nil
+	return data, nil
 }
 
 func head(key string) []byte {
@@ -131,7 +152,7 @@ func (f *File) Close() error {
 	if data == nil {
 		return nil
 	}
-	return unix.Munmap(data)
+	return errors.Join(unix.Munmap(data), f.f.Close())
 }
 
 // lockPoll is how often a lock that somebody holds is asked for again: waiting
