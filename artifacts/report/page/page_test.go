@@ -163,7 +163,7 @@ func TestHTML(t *testing.T) {
 	for _, f := range reports[0].Figures {
 		names = append(names, f.Name)
 	}
-	if diff := cmp.Diff([]string{"variants", "loss", "metric", "histogram", "roc", "pr", "calibration", "embedding"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"variants", "loss", "metric", "trials", "histogram", "roc", "pr", "calibration", "embedding"}, names); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 	if err := HTML(&b, reports); err != nil {
