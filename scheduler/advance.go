@@ -11,11 +11,9 @@ import (
 
 // advice is what comes next.
 type advice struct {
-	wanted []plan.Job  // in the queue, in about this order
-	stops  []plan.Stop // to be recorded
-	// propose: the next trial is due, and before is what the search may know.
-	propose bool
-	before  []search.Outcome
+	wanted  []plan.Job  // in the queue, in about this order
+	stops   []plan.Stop // to be recorded
+	propose bool        // the next trial is due
 }
 
 // advance decides what comes next. It is pure, and depends on what trials came to
@@ -23,12 +21,12 @@ type advice struct {
 func (v *sight) advance() advice {
 	switch {
 	case v.plan.Search == nil:
-		return advice{wanted: jobsOnce(v.open(0, len(v.trials)))}
+		return advice{wanted: jobsOnce(v.open(v.prefix.n, len(v.trials)))}
 	case v.plan.Search.Adaptive():
 		return v.search()
 	}
 	var a advice
-	for n, active := 0, 0; n < len(v.trials) && active < v.plan.Search.Concurrent; n++ {
+	for n, active := v.prefix.n, 0; n < len(v.trials) && active < v.plan.Search.Concurrent; n++ {
 		if open := v.open(n, n+1); len(open) > 0 {
 			a.wanted = append(a.wanted, open...)
 			active++
@@ -43,7 +41,7 @@ func (v *sight) open(from, to int) []plan.Job {
 	var open []plan.Job
 	for n := from; n < to; n++ {
 		for _, job := range v.jobsOf(n) {
-			if v.trials[n].stands[job.ID] == "" {
+			if v.at(n).stands[job.ID] == "" {
 				open = append(open, job)
 			}
 		}
@@ -65,27 +63,31 @@ func jobsOnce(jobs []plan.Job) []plan.Job {
 
 // search advances a sweep whose trials depend on each other.
 func (v *sight) search() advice {
+	v.all = nil
 	rules := v.plan.Rules()
-	records := make([]prune.Record, len(v.trials))
-	for n, t := range v.trials {
-		records[n] = t.record
+	var cohort prune.Cohort
+	if rules.Type == prune.SuccessiveHalving {
+		cohort = rules.Cohort(v.records(len(v.trials)))
 	}
-	cohort := rules.Cohort(records)
 	ordered, window := v.plan.Search.Ordered(), v.plan.Search.Concurrent
 	var a advice
-	over, active := 0, 0 // over: all trials before are
+	over, active := v.prefix.n, 0 // over: all trials before are
 	var promising, others []plan.Job
-	for n, t := range v.trials {
+	for n := v.prefix.n; n < len(v.trials); n++ {
+		t := v.at(n)
 		if t.settled() {
 			if over == n {
 				over++
 			}
 			continue
 		}
-		if ordered && n >= over+window || window > 0 && active >= window {
+		if ordered && n >= over+window {
+			break // the first of those before that is not settled stays so
+		}
+		if window > 0 && active >= window {
 			continue
 		}
-		verdict := rules.Next(n, records[n], known(records, n, window, ordered), cohort)
+		verdict := rules.Next(n, t.record, v.rivals(n, ordered), cohort)
 		if verdict.Stop != nil {
 			stop := *verdict.Stop
 			a.stops = append(a.stops, plan.Stop{Trial: n, Epoch: stop.Epoch, Folds: stop.Folds, Reason: stop.Reason})
@@ -95,7 +97,7 @@ func (v *sight) search() advice {
 		}
 		active++
 		steps := v.jobs(v.jobsOf(n), verdict.Wanted)
-		if leads(records[n], records[:max(0, n-window+1)]) {
+		if v.leads(n) {
 			promising = append(promising, steps...)
 		} else {
 			others = append(others, steps...)
@@ -105,35 +107,63 @@ func (v *sight) search() advice {
 		others[i].Rank = 1
 	}
 	a.wanted = jobsOnce(append(promising, others...))
-	if n := len(v.trials); v.plan.Search.Growing(n) && n < over+window {
-		a.propose, a.before = true, v.experience(records, n-window)
-	}
+	n := len(v.trials)
+	a.propose = v.plan.Search.Growing(n) && n < over+window
 	return a
 }
 
-// known are the records that trial n is compared with.
-func known(records []prune.Record, n, window int, ordered bool) []prune.Record {
+// records are those of the first n trials.
+func (v *sight) records(n int) []prune.Record {
+	if n <= v.prefix.n {
+		return v.prefix.records[:n:n]
+	}
+	if v.all == nil {
+		v.all = v.prefix.records[:v.prefix.n:v.prefix.n]
+	}
+	for i := len(v.all); i < n; i++ {
+		v.all = append(v.all, v.at(i).record)
+	}
+	return v.all[:n:n]
+}
+
+// rivals are the records that trial n is compared with.
+func (v *sight) rivals(n int, ordered bool) []prune.Record {
 	if !ordered {
 		return nil
 	}
-	return records[:max(0, n-window+1)]
+	return v.records(v.far(n))
 }
+
+// far is up to which trial is settled what trial n is compared with.
+func (v *sight) far(n int) int { return max(0, n-v.plan.Search.Concurrent+1) }
 
 // leads tells whether what a trial has done so far is better than the best trial on
 // the same folds.
-func leads(own prune.Record, before []prune.Record) bool {
-	best := prune.Best(before)
+func (v *sight) leads(n int) bool {
+	best := v.best(v.far(n))
 	if best < 0 {
 		return false
 	}
-	sum, n := 0.0, 0
+	own, top := v.at(n).record, v.at(best).record
+	sum, folds := 0.0, 0
 	for f, score := range own.Final {
 		if !math.IsNaN(score) {
-			sum += score - before[best].Final[f]
-			n++
+			sum += score - top.Final[f]
+			folds++
 		}
 	}
-	return n > 0 && sum > 0
+	return folds > 0 && sum > 0
+}
+
+// best is the best of the first n trials, as prune.Best has it.
+func (v *sight) best(n int) int {
+	switch {
+	case n > v.prefix.n:
+		return prune.Best(v.records(n))
+	case n == 0:
+		return -1
+	}
+	return v.prefix.best[n-1]
 }
 
 // jobs are the jobs of a trial's steps.
@@ -150,30 +180,24 @@ func (v *sight) jobs(finals []plan.Job, steps []prune.Step) []plan.Job {
 	return jobs
 }
 
-// experience is what a search knows: what the trials up to number last came to,
-// and that those after it are under way.
-func (v *sight) experience(records []prune.Record, last int) []search.Outcome {
-	all := make([]search.Outcome, len(records))
-	for n, r := range records {
-		all[n] = search.Outcome{Trial: n, Point: v.plan.Trials[n].Point, State: search.Running}
-		if n > last {
-			continue
+// experience is what a trial came to, as a search sees it.
+func (v *sight) experience(n int) search.Outcome {
+	t := v.at(n)
+	o, r := search.Outcome{Trial: n, Point: v.plan.Trials[n].Point}, t.record
+	switch stop := t.stop; {
+	case r.Out:
+		o.State = search.Failed
+	case stop != nil:
+		o.State, o.Value = search.Pruned, -r.Reached(stop.Folds, stop.Epoch)
+		o.Steps = stop.Folds * stop.Epoch
+		if stop.Epoch == 0 {
+			o.Steps = stop.Folds * r.Epochs
 		}
-		switch stop := v.trials[n].stop; {
-		case r.Out:
-			all[n].State = search.Failed
-		case stop != nil:
-			all[n].State, all[n].Value = search.Pruned, -r.Reached(stop.Folds, stop.Epoch)
-			all[n].Steps = stop.Folds * stop.Epoch
-			if stop.Epoch == 0 {
-				all[n].Steps = stop.Folds * r.Epochs
-			}
-		default:
-			all[n].State, all[n].Value = search.Finished, -r.Reached(len(r.Final), 0)
-		}
-		if math.IsInf(all[n].Value, 0) {
-			all[n].State = search.Failed // it diverged
-		}
+	default:
+		o.State, o.Value = search.Finished, -r.Reached(len(r.Final), 0)
 	}
-	return all
+	if math.IsInf(o.Value, 0) {
+		o.State = search.Failed // it diverged
+	}
+	return o
 }

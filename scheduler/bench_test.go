@@ -1,8 +1,12 @@
 package scheduler_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"orchestrator/artifacts"
@@ -17,9 +21,17 @@ func BenchmarkNextTrial(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p, uploads := searchPlan(b, fmt.Sprintf("method: tpe\nrun_cap: %d\nmax_concurrent_trials: 1", 10_000))
 			w := newWorld(b)
-			store, err := artifacts.Dir(b.TempDir())
+			folder := b.TempDir()
+			store, err := artifacts.Dir(folder)
 			if err != nil {
 				b.Fatal(err)
+			}
+			plant := func(key string, v any) { // without the sync that a store owes its users
+				text, err := json.Marshal(v)
+				file := filepath.Join(folder, key)
+				if err := errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, text, 0o666)); err != nil {
+					b.Fatal(err)
+				}
 			}
 			w.store, w.queue.store = store, store
 			s := &scheduler.Scheduler{Store: store, Queue: connection{w.queue, &crasher{left: -1}}}
@@ -32,17 +44,19 @@ func BenchmarkNextTrial(b *testing.B) {
 				trial.Point = []float64{r.Float64(), r.Float64(), float64(r.IntN(3))}
 				trial.Parameters = map[string]any{"training.learning_rate": r.Float64()}
 				trial.Config.Training.LearningRate = r.Float64()
-				w.put(plan.TrialKey(p.ID, trial.Number), trial)
+				plant(plan.TrialKey(p.ID, trial.Number), trial)
 			}
 			grown, err := s.Plan(ctx, p.ID)
 			if err != nil {
 				b.Fatal(err)
 			}
 			for _, job := range grown.Jobs {
-				w.put(plan.OutcomeKey(job.ID), trained(grown.Spec(job)))
+				plant(plan.OutcomeKey(job.ID), trained(grown.Spec(job)))
 			}
-			if _, err := s.Reconcile(ctx, p.ID); err != nil {
-				b.Fatal(err)
+			for range 30 { // the first times there are digests to write
+				if _, err := s.Reconcile(ctx, p.ID); err != nil {
+					b.Fatal(err)
+				}
 			}
 			b.ResetTimer()
 			for range b.N {

@@ -86,7 +86,7 @@ func (s *Scheduler) forget(entries []entry) (gone bool) {
 	}
 	s.created = now
 	if gone {
-		s.plans, s.outcomes, s.marks, s.ladders, s.stopped, s.final, s.searchers = nil, nil, nil, nil, nil, nil, nil
+		s.sweeps, s.searchers = nil, nil
 	}
 	return gone
 }

@@ -101,7 +101,7 @@ func (s *Scheduler) Retry(ctx context.Context, sweep string) (int, Report, error
 	if err != nil {
 		return 0, Report{}, err
 	}
-	stands, err := s.look(ctx, jobIDs(s.withRungs(p, p.Jobs)), nil)
+	stands, err := s.look(ctx, sweep, jobIDs(s.withRungs(p, p.Jobs)), nil)
 	if err != nil {
 		return 0, Report{}, fmt.Errorf("retry sweep %s: %w", sweep, err)
 	}
@@ -126,6 +126,8 @@ func (s *Scheduler) forgive(ctx context.Context, job string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.marks, job)
+	for _, m := range s.sweeps {
+		delete(m.marks, job)
+	}
 	return nil
 }

@@ -50,10 +50,8 @@ func (s *Scheduler) overview(ctx context.Context, e entry) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
-	views := v.views(e.held, queued)
-	o := Overview{Sweep: e.id, Name: p.Name, State: overall(plan.Summarize(p, views).State, e.held),
-		Trials: len(p.Trials), Jobs: len(views), Created: e.created}
-	o.Completed, o.Failed = count(views)
+	o := Overview{Sweep: e.id, Name: p.Name, Trials: len(p.Trials), Created: e.created}
+	o.State, o.Jobs, o.Completed, o.Failed = v.standing(e.held, queued)
 	return o, nil
 }
 

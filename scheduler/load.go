@@ -14,6 +14,35 @@ import (
 // that run. It reads the store; a queue that cannot be reached only leaves out
 // what runs.
 func (s *Scheduler) Load(ctx context.Context, sweep string) (*plan.Results, error) {
+	results, err := s.Glance(ctx, sweep)
+	if err != nil {
+		return nil, err
+	}
+	folds := map[string][]*plan.FoldResult{} // by job: two trials may have the same
+	var jobs []string
+	for n := range results.Trials {
+		for i := range results.Trials[n].Folds {
+			f := &results.Trials[n].Folds[i]
+			if folds[f.Job] == nil {
+				jobs = append(jobs, f.Job)
+			}
+			folds[f.Job] = append(folds[f.Job], f)
+		}
+	}
+	err = s.Histories(ctx, sweep, jobs, func(job string, h []plan.Epoch) error {
+		for _, f := range folds[job] {
+			if h != nil && len(f.Metrics) > 0 { // else it has ended since
+				f.History = h
+			}
+		}
+		return nil
+	})
+	return results, err
+}
+
+// Glance is Load without histories, which are empty: what a leaderboard needs, in
+// memory that does not grow with the epochs that were trained.
+func (s *Scheduler) Glance(ctx context.Context, sweep string) (*plan.Results, error) {
 	p, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return nil, err
@@ -28,12 +57,14 @@ func (s *Scheduler) Load(ctx context.Context, sweep string) (*plan.Results, erro
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
 	views := v.views(held, queued)
-	if err := s.fill(ctx, views); err != nil {
+	if err := s.fill(ctx, p, views); err != nil {
 		return nil, fmt.Errorf("load sweep %s: %w", sweep, err)
 	}
 	results := plan.Summarize(p, views)
 	for n, t := range v.trials {
-		results.Trials[n].Stopped = t.stop
+		if t != nil {
+			results.Trials[n].Stopped = t.stop
+		}
 	}
 	results.State = overall(results.State, held)
 	if results.State == plan.Canceled {
@@ -67,6 +98,9 @@ func (v *sight) views(held plan.State, queued map[string]plan.State) map[string]
 // view is how a job stands, and if it has not begun what leads to it.
 func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State) plan.JobView {
 	t := v.trials[job.Trial]
+	if t == nil {
+		t = blank
+	}
 	out := plan.JobView{State: t.stands[job.ID], At: job.ID}
 	if out.State != "" {
 		return out
@@ -83,7 +117,7 @@ func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State
 			}
 			running = running || queued[rung.ID] == plan.Running && t.stands[rung.ID] == ""
 			if o := t.outcomes[rung.ID]; o != nil {
-				out.Partial = o
+				out.Partial = o.outcome
 			}
 		}
 	}
@@ -102,8 +136,30 @@ func (v *sight) view(job plan.Job, held plan.State, queued map[string]plan.State
 	return out
 }
 
-// count tells how many jobs have an outcome and how many were given up.
-func count(views map[string]plan.JobView) (completed, failed int) {
+// count tells how the jobs of a trial stand.
+func (v *sight) count(n int, held plan.State, queued map[string]plan.State) map[plan.State]int {
+	folds := map[plan.State]int{}
+	for _, job := range v.jobsOf(n) {
+		folds[v.view(job, held, queued).State]++
+	}
+	return folds
+}
+
+// standing tells how the sweep stands, and of how many jobs: those that two trials
+// share count once.
+func (v *sight) standing(held plan.State, queued map[string]plan.State) (state plan.State, jobs, completed, failed int) {
+	c, from := v.prefix.counts.clone(), v.prefix.n
+	if v.shared {
+		c, from = counts{}.clone(), 0
+	}
+	for n := from; n < len(v.trials); n++ {
+		c.add(v.count(n, held, queued))
+	}
+	state = overall(v.plan.StateOf(c.trials), held)
+	if !v.shared {
+		return state, len(v.plan.Jobs), c.completed, c.failed
+	}
+	views := v.views(held, queued)
 	for _, view := range views {
 		switch view.State {
 		case plan.Completed:
@@ -112,7 +168,7 @@ func count(views map[string]plan.JobView) (completed, failed int) {
 			failed++
 		}
 	}
-	return completed, failed
+	return state, len(views), completed, failed
 }
 
 // overall lets a cancellation outweigh what its jobs came to before, and a pause
@@ -128,29 +184,36 @@ func overall(state, held plan.State) plan.State {
 }
 
 // fill adds outcomes, failures and progress to the views.
-func (s *Scheduler) fill(ctx context.Context, views map[string]plan.JobView) error {
-	var over, running []string
+func (s *Scheduler) fill(ctx context.Context, p *plan.Plan, views map[string]plan.JobView) error {
+	var completed, failed, running []string
 	for job, v := range views {
 		switch v.State {
-		case plan.Completed, plan.Failed:
-			over = append(over, job)
+		case plan.Completed:
+			completed = append(completed, job)
+		case plan.Failed:
+			failed = append(failed, job)
 		case plan.Running:
 			running = append(running, v.At)
 		}
 	}
-	read := make([]plan.JobView, len(over))
-	index := make([]int, len(over))
-	for i := range index {
-		index[i] = i
+	outcomes, err := s.tell(ctx, p, completed)
+	if err != nil {
+		return err
 	}
-	err := each(ctx, index, func(ctx context.Context, i int) (err error) {
-		read[i] = views[over[i]]
-		return s.readEnd(ctx, read[i].At, &read[i])
+	for job, o := range outcomes {
+		v := views[job]
+		v.Outcome = o.outcome
+		views[job] = v
+	}
+	read := make([]plan.JobView, len(failed))
+	err = eachIndex(ctx, len(failed), func(ctx context.Context, i int) error {
+		read[i] = views[failed[i]]
+		return s.readFailure(ctx, &read[i])
 	})
 	if err != nil {
 		return err
 	}
-	for i, job := range over {
+	for i, job := range failed {
 		views[job] = read[i]
 	}
 	board := s.progress(ctx, running)
@@ -174,15 +237,10 @@ func (s *Scheduler) progress(ctx context.Context, running []string) map[string]p
 	return board
 }
 
-// readEnd reads the outcome or the failure of a job that is over.
-func (s *Scheduler) readEnd(ctx context.Context, job string, v *plan.JobView) error {
-	if v.State == plan.Completed {
-		outcome, err := s.Outcome(ctx, job)
-		v.Outcome = outcome
-		return err
-	}
+// readFailure reads why a job was given up.
+func (s *Scheduler) readFailure(ctx context.Context, v *plan.JobView) error {
 	failure := new(plan.Failure)
-	err := artifacts.GetJSON(ctx, s.Store, plan.FailureKey(job), failure)
+	err := artifacts.GetJSON(ctx, s.Store, plan.FailureKey(v.At), failure)
 	if errors.Is(err, artifacts.ErrNotFound) { // retried a moment ago
 		v.State = plan.Pending
 		return nil
@@ -191,35 +249,14 @@ func (s *Scheduler) readEnd(ctx context.Context, job string, v *plan.JobView) er
 	return err
 }
 
-// Outcome reads the outcome of a job, once: outcomes never change.
-func (s *Scheduler) Outcome(ctx context.Context, job string) (*plan.Outcome, error) {
-	s.mu.Lock()
-	outcome := s.outcomes[job]
-	s.mu.Unlock()
-	if outcome != nil {
-		return outcome, nil
-	}
-	outcome = new(plan.Outcome)
-	if err := artifacts.GetJSON(ctx, s.Store, plan.OutcomeKey(job), outcome); err != nil {
-		return nil, fmt.Errorf("read the outcome of job %s: %w", job, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.outcomes == nil {
-		s.outcomes = map[string]*plan.Outcome{}
-	}
-	s.outcomes[job] = outcome
-	return outcome, nil
-}
-
-// Wait calls update with the results until the sweep is over, and returns the
-// last of them. While the store is not available it waits for it. Somebody must
+// Wait calls update with the results, less their histories, until the sweep is over,
+// and returns the last of them with histories. While the store is not available it waits for it. Somebody must
 // reconcile meanwhile: a worker, or ReconcileLoop in this process.
 func (s *Scheduler) Wait(ctx context.Context, sweep string, update func(*plan.Results)) (*plan.Results, error) {
 	tick := time.NewTicker(s.poll())
 	defer tick.Stop()
 	for {
-		results, err := s.Load(ctx, sweep)
+		results, err := s.Glance(ctx, sweep)
 		switch {
 		case errors.Is(err, artifacts.ErrUnavailable):
 			s.log().Warn("wait for the store", "error", err)
@@ -230,7 +267,7 @@ func (s *Scheduler) Wait(ctx context.Context, sweep string, update func(*plan.Re
 				update(results)
 			}
 			if Over(results.State) {
-				return results, nil
+				return s.Load(ctx, sweep)
 			}
 		}
 		select {

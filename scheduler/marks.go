@@ -32,13 +32,14 @@ func (m mark) fresh(queue plan.State, now time.Time) bool {
 
 // look finds out how the jobs stand in the store: Completed, Failed, or not in
 // the map. queued is what the queue said of them before; nil: unknown.
-func (s *Scheduler) look(ctx context.Context, jobs []string, queued map[string]plan.State) (map[string]plan.State, error) {
+func (s *Scheduler) look(ctx context.Context, sweep string, jobs []string, queued map[string]plan.State) (map[string]plan.State, error) {
 	now := time.Now()
 	stands := make(map[string]plan.State, len(jobs))
 	var ask []string
 	s.mu.Lock()
+	marks := s.memory(sweep).marks
 	for _, job := range jobs {
-		switch m, known := s.marks[job]; {
+		switch m, known := marks[job]; {
 		case !known || !m.fresh(queued[job], now) || queued == nil && m.state != plan.Completed:
 			ask = append(ask, job)
 		case m.state != "":
@@ -51,7 +52,7 @@ func (s *Scheduler) look(ctx context.Context, jobs []string, queued map[string]p
 		if err != nil {
 			return fmt.Errorf("look at job %s: %w", job, err)
 		}
-		s.setMark(job, mark{state: state, queue: queued[job], checked: now})
+		s.setMark(sweep, job, mark{state: state, queue: queued[job], checked: now})
 		return nil
 	})
 	if err != nil {
@@ -59,8 +60,9 @@ func (s *Scheduler) look(ctx context.Context, jobs []string, queued map[string]p
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	marks = s.memory(sweep).marks
 	for _, job := range ask {
-		if state := s.marks[job].state; state != "" {
+		if state := marks[job].state; state != "" {
 			stands[job] = state
 		}
 	}
@@ -79,11 +81,12 @@ func (s *Scheduler) stand(ctx context.Context, job string) (plan.State, error) {
 	return "", nil
 }
 
-func (s *Scheduler) setMark(job string, m mark) {
+func (s *Scheduler) setMark(sweep, job string, new mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.marks == nil {
-		s.marks = map[string]mark{}
+	m := s.memory(sweep)
+	if _, digested := m.digested[job]; new.state == plan.Completed && !digested && m.marks[job].state != plan.Completed {
+		m.fresh = append(m.fresh, job)
 	}
-	s.marks[job] = m
+	m.marks[job] = new
 }

@@ -73,7 +73,7 @@ func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error)
 		}
 		next := v.advance()
 		if held == "" && (len(next.stops) > 0 || next.propose) {
-			if err := s.decide(ctx, p, next); err != nil {
+			if err := s.decide(ctx, v, next); err != nil {
 				return Report{}, err
 			}
 			if newest, err = s.Plan(ctx, sweep); err != nil {
@@ -111,7 +111,7 @@ func (s *Scheduler) bound(ctx context.Context, v *sight) (plan.State, error) {
 	if err != nil || why == "" {
 		return "", err
 	}
-	if plan.Summarize(v.plan, v.views("", nil)).State == plan.Completed {
+	if state, _, _, _ := v.standing("", nil); state == plan.Completed {
 		return "", nil
 	}
 	s.log().Warn("sweep canceled", "sweep", v.plan.ID, "why", why)
@@ -119,7 +119,8 @@ func (s *Scheduler) bound(ctx context.Context, v *sight) (plan.State, error) {
 }
 
 // decide records what is decided.
-func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) error {
+func (s *Scheduler) decide(ctx context.Context, v *sight, next advice) error {
+	p := v.plan
 	for _, stop := range next.stops {
 		if err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop); err != nil {
 			return fmt.Errorf("record why trial %d stops: %w", stop.Trial, err)
@@ -127,7 +128,7 @@ func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) error
 		s.log().Info("trial stopped", "sweep", p.ID, "trial", stop.Trial, "why", stop.Reason)
 	}
 	if next.propose {
-		return s.propose(ctx, p, next.before)
+		return s.propose(ctx, v)
 	}
 	return nil
 }
@@ -135,9 +136,8 @@ func (s *Scheduler) decide(ctx context.Context, p *plan.Plan, next advice) error
 // settle brings the queue to what is wanted.
 func (s *Scheduler) settle(ctx context.Context, v *sight, next advice, held plan.State, queued map[string]plan.State) (Report, error) {
 	p := v.plan
-	views := v.views(held, queued)
-	report := Report{Jobs: len(views), State: overall(plan.Summarize(p, views).State, held)}
-	report.Completed, report.Failed = count(views)
+	var report Report
+	report.State, report.Jobs, report.Completed, report.Failed = v.standing(held, queued)
 	if s.Queue != nil {
 		wanted := next.wanted
 		if held != "" {
@@ -152,6 +152,7 @@ func (s *Scheduler) settle(ctx context.Context, v *sight, next advice, held plan
 		}
 		report.Enqueued, report.Withdrawn = len(missing), len(unwanted)
 	}
+	s.digest(ctx, p, Over(report.State))
 	return report, nil
 }
 

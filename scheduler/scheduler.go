@@ -49,14 +49,12 @@ type Scheduler struct {
 	// 0: 10 s, which is longer than one needs.
 	CollectionPause time.Duration
 
-	mu       sync.Mutex
-	plans    map[string]*plan.Plan    // by sweep; plans only grow
-	outcomes map[string]*plan.Outcome // by job; outcomes never change
-	marks    map[string]mark          // by job
-	ladders  map[rungsOf][]plan.Job
-	stopped  map[string]plan.Stop     // by key; they never change
-	final    map[string][]*trialSight // by sweep and trial: those that will never change; nil: it may
-	created  map[string]time.Time     // when each sweep was submitted, as it was last seen
+	mu     sync.Mutex
+	sweeps map[string]*memory
+	clock  int64 // of uses of memories
+	// patience is after how many outcomes this process writes a digest.
+	patience int
+	created  map[string]time.Time // when each sweep was submitted, as it was last seen
 
 	growing   sync.Mutex           // held while a plan grows: only the newest may
 	searching sync.Mutex           // held while a trial is proposed
@@ -104,21 +102,6 @@ func (s *Scheduler) Plan(ctx context.Context, sweep string) (*plan.Plan, error) 
 	return p, nil
 }
 
-func (s *Scheduler) known(sweep string) *plan.Plan {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.plans[sweep]
-}
-
-func (s *Scheduler) remember(p *plan.Plan) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.plans == nil {
-		s.plans = map[string]*plan.Plan{}
-	}
-	s.plans[p.ID] = p
-}
-
 // exists tells whether the store has the object.
 func (s *Scheduler) exists(ctx context.Context, key string) (bool, error) {
 	_, err := s.Store.Stat(ctx, key)
@@ -143,6 +126,15 @@ func each[T any](ctx context.Context, items []T, f func(context.Context, T) erro
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// eachIndex calls f for 0 to n-1, as each does.
+func eachIndex(ctx context.Context, n int, f func(context.Context, int) error) error {
+	indices := make([]int, n)
+	for i := range indices {
+		indices[i] = i
+	}
+	return each(ctx, indices, f)
 }
 
 // jobIDs lists the IDs of jobs, each once: two trials may be the same.

@@ -361,7 +361,7 @@ func TestPollingIsCheap(t *testing.T) {
 	submit(t, s, p, uploads)
 	w.complete(p.ID, "j00", 0.5)
 	for range 10 {
-		if _, err := s.Load(ctx, p.ID); err != nil {
+		if _, err := s.Glance(ctx, p.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -373,7 +373,7 @@ func TestPollingIsCheap(t *testing.T) {
 	// Nothing of that hides a change.
 	w.set("j10", plan.Running)
 	w.complete(p.ID, "j10", 0.9)
-	got, err := s.Load(ctx, p.ID)
+	got, err := s.Glance(ctx, p.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

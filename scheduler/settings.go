@@ -93,24 +93,36 @@ func (s *Scheduler) spent(ctx context.Context, v *sight) (string, error) {
 	if b.DeviceTime == 0 {
 		return "", nil
 	}
-	sum, counted := 0.0, map[string]bool{}
-	for _, t := range v.trials {
-		for job, state := range t.stands {
-			if state != plan.Completed || counted[job] {
-				continue
-			}
-			counted[job] = true
-			o, err := s.Outcome(ctx, job)
-			if err != nil {
-				return "", err
-			}
-			if o.Sweep == v.plan.ID { // what others trained has cost this sweep nothing
-				sum += o.Seconds
-			}
-		}
+	sum, err := s.deviceTime(ctx, v)
+	if err != nil {
+		return "", err
 	}
 	if sum > float64(b.DeviceTime) {
 		return fmt.Sprintf("its budget of %v of device time is spent", time.Duration(b.DeviceTime)*time.Second), nil
 	}
 	return "", nil
+}
+
+// deviceTime is how long the jobs of a sweep took, in seconds; what others trained has
+// cost this sweep nothing.
+func (s *Scheduler) deviceTime(ctx context.Context, v *sight) (float64, error) {
+	var done []string
+	for _, t := range v.trials {
+		if t == nil {
+			continue
+		}
+		for job, state := range t.stands {
+			if state == plan.Completed {
+				done = append(done, job)
+			}
+		}
+	}
+	outcomes, err := s.tell(ctx, v.plan, done)
+	sum := 0.0
+	for _, o := range outcomes {
+		if o.outcome.Sweep == v.plan.ID {
+			sum += o.outcome.Seconds
+		}
+	}
+	return sum, err
 }

@@ -12,17 +12,24 @@ import (
 // sight is what there is to know of a sweep when it is decided what comes next.
 type sight struct {
 	plan   *plan.Plan
-	trials []*trialSight
+	prefix prefix        // of the first trials
+	trials []*trialSight // all; nil: nothing is known of it
+	shared bool          // two trials have a job in common
 	ladder func(plan.Job) []plan.Job
+	all    []prune.Record // of all trials, while it is decided
 }
 
 // trialSight is what there is to know of a trial. It does not change once made.
 type trialSight struct {
-	stop     *plan.Stop               // recorded
-	stands   map[string]plan.State    // by job, rungs included: Completed, Failed, or absent
-	outcomes map[string]*plan.Outcome // by job, rungs included; of a sweep that learns or prunes
-	record   prune.Record             // likewise
+	stop     *plan.Stop            // recorded
+	stands   map[string]plan.State // by job, rungs included: Completed, Failed, or absent
+	outcomes map[string]*told      // by job, rungs included; of a sweep that learns or prunes
+	record   prune.Record          // likewise
+	folds    map[plan.State]int    // how many are in each state, of a trial that will never change
 }
+
+// blank is a trial of which nothing is known.
+var blank = &trialSight{}
 
 // settled tells whether nothing more will come of a trial of a sweep that learns or
 // prunes, unless somebody retries it.
@@ -36,8 +43,19 @@ func (s *Scheduler) sight(p *plan.Plan) *sight {
 	v.ladder = func(job plan.Job) []plan.Job { return s.ladder(v.plan, job) } // of a plan that may grow meanwhile, as in a simulation
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copy(v.trials, s.final[p.ID])
+	m := s.memory(p.ID)
+	v.prefix, v.shared = m.prefix, m.shared
+	v.prefix.counts = m.prefix.clone()
+	copy(v.trials, m.final)
 	return v
+}
+
+// at is what there is to know of a trial.
+func (v *sight) at(n int) *trialSight {
+	if v.trials[n] == nil {
+		v.trials[n] = v.trial(n, nil, nil, nil)
+	}
+	return v.trials[n]
 }
 
 // jobsOf are the jobs of a trial, by fold.
@@ -48,7 +66,7 @@ func (v *sight) jobsOf(n int) []plan.Job {
 
 // trial puts together what is known of a trial; stands and outcomes may tell of
 // jobs of other trials too.
-func (v *sight) trial(n int, stands map[string]plan.State, outcomes map[string]*plan.Outcome, stop *plan.Stop) *trialSight {
+func (v *sight) trial(n int, stands map[string]plan.State, outcomes map[string]*told, stop *plan.Stop) *trialSight {
 	t := &trialSight{stop: stop, stands: map[string]plan.State{}}
 	if !v.plan.Search.Adaptive() {
 		for _, job := range v.jobsOf(n) {
@@ -56,7 +74,7 @@ func (v *sight) trial(n int, stands map[string]plan.State, outcomes map[string]*
 		}
 		return t
 	}
-	t.outcomes = map[string]*plan.Outcome{}
+	t.outcomes = map[string]*told{}
 	for _, job := range v.jobsOf(n) {
 		for _, rung := range v.ladder(job) {
 			t.note(rung.ID, stands, outcomes)
@@ -67,7 +85,7 @@ func (v *sight) trial(n int, stands map[string]plan.State, outcomes map[string]*
 	return t
 }
 
-func (t *trialSight) note(job string, stands map[string]plan.State, outcomes map[string]*plan.Outcome) {
+func (t *trialSight) note(job string, stands map[string]plan.State, outcomes map[string]*told) {
 	if state := stands[job]; state != "" {
 		t.stands[job] = state
 	}
@@ -80,13 +98,13 @@ func (t *trialSight) note(job string, stands map[string]plan.State, outcomes map
 // its jobs before.
 func (s *Scheduler) see(ctx context.Context, p *plan.Plan, queued map[string]plan.State) (*sight, error) {
 	v := s.sight(p)
-	stops, err := s.stops(ctx, p)
+	stops, err := s.stops(ctx, v)
 	if err != nil {
 		return nil, err
 	}
 	// It is worth looking as far as trials can have begun: at ten thousand that wait
 	// for their turn it would be for nothing.
-	over := 0
+	over := v.prefix.n
 	for over < len(v.trials) && v.trials[over] != nil {
 		over++
 	}
@@ -100,11 +118,6 @@ func (s *Scheduler) see(ctx context.Context, p *plan.Plan, queued map[string]pla
 		}
 		for from = to; over < to && v.trials[over].settled(); {
 			over++
-		}
-	}
-	for n, t := range v.trials {
-		if t == nil {
-			v.trials[n] = v.trial(n, nil, nil, nil)
 		}
 	}
 	return v, nil
@@ -133,7 +146,11 @@ func (s *Scheduler) seeTrials(ctx context.Context, v *sight, from, to int, stops
 			jobs = append(jobs, v.jobsOf(n)...)
 		}
 	}
-	stands, err := s.look(ctx, jobIDs(s.withRungs(v.plan, jobs)), queued)
+	ids := jobIDs(s.withRungs(v.plan, jobs))
+	if err := s.recall(ctx, v.plan, ids); err != nil {
+		return err
+	}
+	stands, err := s.look(ctx, v.plan.ID, ids, queued)
 	if err != nil {
 		return err
 	}
@@ -151,6 +168,7 @@ func (s *Scheduler) seeTrials(ctx context.Context, v *sight, from, to int, stops
 		}
 		v.trials[n] = v.trial(n, stands, outcomes, stop)
 		if (queued != nil || s.Queue == nil) && v.final(n, queued) {
+			v.trials[n].folds = v.count(n, "", nil)
 			s.keep(v, n)
 		}
 	}
@@ -159,7 +177,7 @@ func (s *Scheduler) seeTrials(ctx context.Context, v *sight, from, to int, stops
 
 // seeOutcomes reads the outcomes of the completed jobs of a sweep that learns or
 // prunes.
-func (s *Scheduler) seeOutcomes(ctx context.Context, p *plan.Plan, stands map[string]plan.State) (map[string]*plan.Outcome, error) {
+func (s *Scheduler) seeOutcomes(ctx context.Context, p *plan.Plan, stands map[string]plan.State) (map[string]*told, error) {
 	if !p.Search.Adaptive() {
 		return nil, nil
 	}
@@ -169,20 +187,7 @@ func (s *Scheduler) seeOutcomes(ctx context.Context, p *plan.Plan, stands map[st
 			done = append(done, job)
 		}
 	}
-	read := make([]*plan.Outcome, len(done))
-	at := make([]int, len(done))
-	for i := range at {
-		at[i] = i
-	}
-	err := each(ctx, at, func(ctx context.Context, i int) (err error) {
-		read[i], err = s.Outcome(ctx, done[i])
-		return err
-	})
-	outcomes := make(map[string]*plan.Outcome, len(done))
-	for i, job := range done {
-		outcomes[job] = read[i]
-	}
-	return outcomes, err
+	return s.tell(ctx, p, done)
 }
 
 // final tells whether a trial will never change and no job of it is in the queue:
@@ -202,27 +207,12 @@ func (v *sight) final(n int, queued map[string]plan.State) bool {
 
 func waits(queue plan.State) bool { return queue == plan.Pending || queue == plan.Running }
 
-// keep remembers a trial that will never change.
-func (s *Scheduler) keep(v *sight, n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.final == nil {
-		s.final = map[string][]*trialSight{}
-	}
-	kept := s.final[v.plan.ID]
-	for len(kept) <= n {
-		kept = append(kept, nil)
-	}
-	kept[n] = v.trials[n]
-	s.final[v.plan.ID] = kept
-}
-
 // unsettled are the jobs of the trials that may still change, rungs included.
 func (s *Scheduler) unsettled(p *plan.Plan) []plan.Job {
 	v := s.sight(p)
 	var jobs []plan.Job
-	for n, t := range v.trials {
-		if t == nil {
+	for n := v.prefix.n; n < len(v.trials); n++ {
+		if v.trials[n] == nil {
 			jobs = append(jobs, v.jobsOf(n)...)
 		}
 	}
@@ -235,7 +225,7 @@ func (v *sight) record(n int, t *trialSight) prune.Record {
 	r := prune.NewRecord(config.Training.Epochs, len(jobs))
 	for f, job := range jobs {
 		if o := t.outcomes[job.ID]; o != nil {
-			r.Curves[f], r.Final[f] = v.curve(o), v.score(o.Metrics)
+			r.Curves[f], r.Final[f] = o.curve, score(v.plan.Metric, o.outcome.Metrics)
 			if math.IsNaN(r.Final[f]) {
 				r.Final[f] = math.Inf(-1)
 			}
@@ -244,7 +234,7 @@ func (v *sight) record(n int, t *trialSight) prune.Record {
 		r.Out = r.Out || t.stands[job.ID] == plan.Failed
 		for _, rung := range v.ladder(job) {
 			if o := t.outcomes[rung.ID]; o != nil {
-				r.Curves[f] = v.curve(o)
+				r.Curves[f] = o.curve
 			}
 			r.Out = r.Out || t.stands[rung.ID] == plan.Failed
 		}
@@ -253,21 +243,13 @@ func (v *sight) record(n int, t *trialSight) prune.Record {
 }
 
 // score is a metric so that greater is better.
-func (v *sight) score(m plan.Metrics) float64 {
-	x, there := m[v.plan.Metric.Name]
+func score(metric plan.Metric, m plan.Metrics) float64 {
+	x, there := m[metric.Name]
 	if !there {
 		return math.NaN()
 	}
-	if v.plan.Metric.Goal == "minimize" {
+	if metric.Goal == "minimize" {
 		return -x
 	}
 	return x
-}
-
-func (v *sight) curve(o *plan.Outcome) []float64 {
-	curve := make([]float64, len(o.History))
-	for i, line := range o.History {
-		curve[i] = v.score(line.Metrics)
-	}
-	return curve
 }

@@ -30,7 +30,7 @@ type Spend struct {
 func Simulate(p *plan.Plan, slots int, seed uint64) (Spend, error) {
 	m := &simulation{
 		r: rand.New(rand.NewPCG(seed, 20)), slots: slots,
-		s: &Scheduler{}, stands: map[string]plan.State{}, outcomes: map[string]*plan.Outcome{},
+		s: &Scheduler{}, stands: map[string]plan.State{}, outcomes: map[string]*told{},
 	}
 	m.view = m.s.sight(p)
 	for range p.Folds {
@@ -55,7 +55,7 @@ type simulation struct {
 	view  *sight
 	// by job, all
 	stands   map[string]plan.State
-	outcomes map[string]*plan.Outcome
+	outcomes map[string]*told
 
 	folds []float64 // how easy each is
 	good  []float64 // how good each trial is
@@ -86,7 +86,7 @@ func (m *simulation) decide() error {
 			m.spend.Stopped++
 		}
 		if next.propose {
-			if err := m.propose(next.before); err != nil {
+			if err := m.propose(); err != nil {
 				return err
 			}
 		}
@@ -105,13 +105,13 @@ func (m *simulation) look() {
 	}
 }
 
-func (m *simulation) propose(before []search.Outcome) error {
+func (m *simulation) propose() error {
 	p := m.view.plan
 	g, err := m.s.searcher(p)
 	if err != nil {
 		return err
 	}
-	t, err := g.next(p, before)
+	t, err := g.next(m.view)
 	if errors.Is(err, search.ErrExhausted) {
 		m.view.plan = p.Exhausted()
 		return nil
@@ -167,7 +167,7 @@ func (m *simulation) finishOne() bool {
 	job := m.running[first].job
 	m.now = m.running[first].end
 	m.running = slices.Delete(m.running, first, first+1)
-	m.outcomes[job.ID], m.stands[job.ID] = m.outcome(job), plan.Completed
+	m.outcomes[job.ID], m.stands[job.ID] = tellOf(m.view.plan.Metric, m.outcome(job)), plan.Completed
 	if job.Until == 0 {
 		m.spend.Jobs++
 	}
@@ -178,7 +178,7 @@ func (m *simulation) outcome(job plan.Job) *plan.Outcome {
 	for len(m.good) <= job.Trial {
 		m.good = append(m.good, m.r.NormFloat64())
 	}
-	at := rungsOf{trial: job.Trial, fold: job.Fold}
+	at := rungsOf{job.Trial, job.Fold}
 	if m.noise == nil {
 		m.noise = map[rungsOf]float64{}
 	}

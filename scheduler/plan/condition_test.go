@@ -89,13 +89,13 @@ func grown(t *testing.T, text string) []string {
 	s := mustParse(t, text)
 	all := strings.Split(strings.TrimSpace(trials(s)), "\n")
 	taken := map[string]bool{}
-	var before []search.Outcome
+	var known search.Known
 	for n, a := range s.Trials {
 		taken[ParametersKey(a.Parameters)] = true
-		before = append(before, search.Outcome{Trial: n, Point: a.Point, Value: float64(n % 7)})
+		known.Outcomes = append(known.Outcomes, search.Outcome{Trial: n, Point: a.Point, Value: float64(n % 7)})
 	}
 	for n := len(all); s.growth != nil && n < s.RunCap; n++ {
-		a, err := s.Proposal(n, before, func(key string) bool { return taken[key] })
+		a, err := s.Proposal(n, &known, func(key string) bool { return taken[key] })
 		if errors.Is(err, search.ErrExhausted) {
 			break
 		}
@@ -104,7 +104,7 @@ func grown(t *testing.T, text string) []string {
 		}
 		all = append(all, ParametersKey(a.Parameters))
 		taken[ParametersKey(a.Parameters)] = true
-		before = append(before, search.Outcome{Trial: n, Point: a.Point, Value: float64(n % 7)})
+		known.Outcomes = append(known.Outcomes, search.Outcome{Trial: n, Point: a.Point, Value: float64(n % 7)})
 	}
 	return all
 }

@@ -181,6 +181,13 @@ func foldParts(p *Plan) []string {
 	return parts
 }
 
+func (p *Plan) foldPart(fold int) string {
+	if p.parts != nil {
+		return p.parts[fold]
+	}
+	return foldPart(p.Folds[fold])
+}
+
 func foldPart(fold Fold) string {
 	return digest(fmt.Appendf(nil, "train %d test %d", fold.Train, fold.Test))
 }
@@ -232,7 +239,7 @@ func (p *Plan) Spec(job Job) Spec {
 // otherCrops lists the jobs that differ from this one in nothing but
 // evaluation.oversample.
 func (p *Plan) otherCrops(job Job) []string {
-	trial, fold := p.Trials[job.Trial], p.Folds[job.Fold]
+	trial := p.Trials[job.Trial]
 	if trial.Config.Preprocessing.Crop == 0 || job.Until > 0 {
 		return nil
 	}
@@ -241,7 +248,7 @@ func (p *Plan) otherCrops(job Job) []string {
 	for _, trial.Config.Evaluation.Oversample = range []int{0, 5, 10} {
 		part, err := trialPart(&trial, p.Data)
 		if err == nil && own != trial.Config.Evaluation.Oversample { // as it was for the job itself
-			same = append(same, jobID(part, trial.BaseOf(job.Fold), foldPart(fold), 0))
+			same = append(same, jobID(part, trial.BaseOf(job.Fold), p.foldPart(job.Fold), 0))
 		}
 	}
 	return same

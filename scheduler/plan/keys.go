@@ -39,6 +39,19 @@ func StopKey(sweep string, trial int) string {
 // StopPrefix is above the Stops of a sweep.
 func StopPrefix(sweep string) string { return SweepPrefix(sweep) + "stops/" }
 
+// DigestPrefix is above the digests of a sweep.
+func DigestPrefix(sweep string) string { return SweepPrefix(sweep) + "digests/" }
+
+// DigestKey holds a Digest of a sweep: created once, after its histories.
+func DigestKey(sweep string, number int) string {
+	return fmt.Sprintf("%s%06d.json", DigestPrefix(sweep), number)
+}
+
+// HistoriesKey holds the Histories of a Digest: created once.
+func HistoriesKey(sweep string, number int) string {
+	return fmt.Sprintf("%s%06d-histories.json", DigestPrefix(sweep), number)
+}
+
 // PauseKey is the durable mark of a paused sweep.
 func PauseKey(sweep string) string { return SweepPrefix(sweep) + "pause.json" }
 

@@ -13,6 +13,8 @@ func TestKeys(t *testing.T) {
 		BaseKey("d"):           "models/d.onnx",
 		PlanKey("s-1"):         "sweeps/s-1/plan.json",
 		CancelKey("s-1"):       "sweeps/s-1/cancel.json",
+		DigestKey("s-1", 3):    "sweeps/s-1/digests/000003.json",
+		HistoriesKey("s-1", 3): "sweeps/s-1/digests/000003-histories.json",
 		SpecKey("j"):           "jobs/j/spec.json",
 		OutcomeKey("j"):        "jobs/j/outcome.json",
 		FailureKey("j"):        "jobs/j/failure.json",

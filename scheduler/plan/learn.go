@@ -23,16 +23,17 @@ const maxRedraws = 200
 
 // Proposal draws trial number n of a sweep whose method learns, given what came of
 // the trials before it, all of them. taken tells of ParametersKey whether an
-// earlier trial has them. It is a pure function of the file and its arguments; it is
-// not for several goroutines at once. The error is search.ErrExhausted where every
-// point has been tried, or no other one is found that satisfies the constraints.
-func (s *Sweep) Proposal(n int, before []search.Outcome, taken func(key string) bool) (Assignment, error) {
+// earlier trial has them. It is a pure function of the file and its arguments, of
+// known its outcomes; it is not for several goroutines at once. The error is
+// search.ErrExhausted where every point has been tried, or no other one is found that
+// satisfies the constraints.
+func (s *Sweep) Proposal(n int, known *search.Known, taken func(key string) bool) (Assignment, error) {
 	g := s.growth
 	space := g.doc.Parameters.learnable()
 	var refused error
 	for redraw := range maxRedraws {
 		seed := s.Seed + int64(redraw)<<32
-		coordinates, err := search.Propose(search.Method(s.Method), space, seed, n, before)
+		coordinates, err := known.Propose(search.Method(s.Method), space, seed, n)
 		if err != nil {
 			return Assignment{}, err
 		}
@@ -237,10 +238,10 @@ func (d *document) learn(c *checker, r *rules, file string) {
 	if concurrent == 0 {
 		concurrent = DefaultConcurrent
 	}
-	var before []search.Outcome
+	var known search.Known
 	taken := map[string]bool{}
 	for n := range min(concurrent, d.RunCap) {
-		a, err := d.Proposal(n, before, func(key string) bool { return taken[key] })
+		a, err := d.Proposal(n, &known, func(key string) bool { return taken[key] })
 		if errors.Is(err, search.ErrExhausted) {
 			break
 		}
@@ -250,7 +251,7 @@ func (d *document) learn(c *checker, r *rules, file string) {
 		}
 		d.Trials = append(d.Trials, a)
 		taken[ParametersKey(a.Parameters)] = true
-		before = append(before, search.Outcome{Trial: n, Point: a.Point, State: search.Running})
+		known.Outcomes = append(known.Outcomes, search.Outcome{Trial: n, Point: a.Point, State: search.Running})
 	}
 	r.report(c, len(d.Trials), false)
 }

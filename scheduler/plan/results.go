@@ -91,17 +91,18 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		trial.Folds = append(trial.Folds, foldResult(p, job, jobs[job.ID]))
 	}
 	results.selectByTest(p, jobs)
-	states := make([]State, len(results.Trials))
+	states := map[State]int{}
 	for i := range results.Trials {
 		trial := &results.Trials[i]
-		trial.State = trialState(trial.Folds)
+		folds := map[State]int{}
+		for _, fold := range trial.Folds {
+			folds[fold.State]++
+		}
+		trial.State = TrialState(folds)
 		trial.Summary = summary(trial.Folds)
-		states[i] = trial.State
+		states[trial.State]++
 	}
-	results.State = combine(states)
-	if p.Search.Growing(len(p.Trials)) && (results.State == Completed || results.State == Failed) {
-		results.State = Running
-	}
+	results.State = p.StateOf(states)
 	results.Best = best(results.Trials, p.Metric)
 	results.ETA = results.eta(p)
 	return results
@@ -121,7 +122,10 @@ func foldResult(p *Plan, job Job, view JobView) FoldResult {
 	}
 	if rung := view.Partial; rung != nil {
 		result.Epochs, result.Seconds = max(result.Epochs, rung.Epochs), max(result.Seconds, rung.Seconds)
-		result.Metrics, result.History = rung.Metrics, rung.History
+		result.Metrics = rung.Metrics
+		if rung.History != nil {
+			result.History = rung.History
+		}
 	}
 	if outcome := view.Outcome; outcome != nil {
 		result.State = Completed
@@ -189,35 +193,36 @@ func bestColumn(rows [][]float64) int {
 	return best
 }
 
-func trialState(folds []FoldResult) State {
-	states := make([]State, len(folds))
-	for i, fold := range folds {
-		states[i] = fold.State
-	}
-	state := combine(states)
-	if state == Completed {
-		for _, s := range states {
-			if s == Pruned {
-				return Pruned
-			}
-		}
+// StateOf is the state of the plan's sweep with so many trials in each state.
+func (p *Plan) StateOf(trials map[State]int) State {
+	state := combine(trials)
+	if p.Search.Growing(len(p.Trials)) && (state == Completed || state == Failed) {
+		return Running
 	}
 	return state
 }
 
+// TrialState is the state of a trial with so many folds in each state.
+func TrialState(folds map[State]int) State {
+	if state := combine(folds); state != Completed || folds[Pruned] == 0 {
+		return state
+	}
+	return Pruned
+}
+
 // combine derives the state of a whole from those of its parts: what still
 // moves first, then what went wrong. Pruned parts are as good as completed.
-func combine(parts []State) State {
-	count := map[State]int{}
-	for _, state := range parts {
-		count[state]++
+func combine(count map[State]int) State {
+	parts := 0
+	for _, n := range count {
+		parts += n
 	}
 	switch open := count[Pending] + count[Paused]; {
 	case count[Running] > 0:
 		return Running
 	case count[Paused] > 0:
 		return Paused
-	case open == len(parts):
+	case open == parts:
 		return Pending
 	case open > 0:
 		return Running

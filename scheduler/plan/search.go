@@ -103,7 +103,7 @@ func (p *Plan) Ladder(job Job) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	fold := foldPart(p.Folds[job.Fold])
+	fold := p.foldPart(job.Fold)
 	ladder := make([]Job, len(rungs))
 	for i, until := range rungs {
 		ladder[i] = Job{ID: jobID(part, trial.BaseOf(job.Fold), fold, until), Trial: job.Trial, Fold: job.Fold, Until: until}
@@ -122,12 +122,14 @@ func beforeItsEnd(t Trial) Trial {
 // the plan: only the newest of a plan and its growths may be grown again.
 func (p *Plan) Grown(trials ...Trial) (*Plan, error) {
 	grown := *p
-	parts := foldParts(p)
+	if grown.parts == nil {
+		grown.parts = foldParts(p)
+	}
 	for _, t := range trials {
 		if t.Number != len(grown.Trials) {
 			return nil, fmt.Errorf("trial %d was added as number %d", t.Number, len(grown.Trials))
 		}
-		jobs, err := p.jobsOf(&t, parts)
+		jobs, err := p.jobsOf(&t, grown.parts)
 		if err != nil {
 			return nil, fmt.Errorf("trial %d: %w", t.Number, err)
 		}

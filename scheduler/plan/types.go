@@ -307,6 +307,8 @@ type Plan struct {
 	Checkpoints Checkpoints `json:"checkpoints"`
 	Budget      Budget      `json:"budget,omitzero"`
 	Search      *Search     `json:"search,omitempty"` // where not all jobs are for all to do at once
+
+	parts []string // foldParts, of a plan that has grown
 }
 
 // Settings are what can be changed of a sweep while it runs; zero: as in its plan.

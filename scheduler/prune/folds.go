@@ -40,18 +40,20 @@ func (r *Rules) acrossFolds(n int, own Record, before []Record) *Stop {
 func Best(records []Record) int {
 	best, top := -1, 0.0
 	for i := range records {
-		if records[i].Out {
-			continue
-		}
-		sum := 0.0
-		for _, s := range records[i].Final {
-			sum += s // NaN where a fold is not done
-		}
-		if !math.IsNaN(sum) && (best < 0 || sum > top) {
+		if sum, done := records[i].Sum(); done && (best < 0 || sum > top) {
 			best, top = i, sum
 		}
 	}
 	return best
+}
+
+// Sum adds up the scores of all folds; false: the trial has failed, or is not done.
+func (r *Record) Sum() (float64, bool) {
+	sum := 0.0
+	for _, s := range r.Final {
+		sum += s // NaN where a fold is not done
+	}
+	return sum, !r.Out && !math.IsNaN(sum)
 }
 
 // paired are a trial's scores minus another's, on the same folds.

@@ -92,17 +92,32 @@ type Outcome struct {
 // proposed.
 var ErrExhausted = errors.New("every combination of the searched parameters has been proposed")
 
+// Known is what a search knows of its trials. What follows from their points is
+// worked out once: other outcomes may be appended, and all but the points of those
+// that are there may change. It belongs to one space, and to one goroutine at a time.
+type Known struct {
+	Outcomes []Outcome
+
+	seen    *seen
+	checked int // outcomes whose points are in seen
+}
+
+// Propose is Known.Propose of outcomes that are looked at once.
+func Propose(method Method, space []Dimension, seed int64, trial int, outcomes []Outcome) ([]float64, error) {
+	known := &Known{Outcomes: outcomes}
+	return known.Propose(method, space, seed, trial)
+}
+
 // Propose returns the point of the trial with the given number, one
 // coordinate for each dimension: in [0, 1), or the index of a categorical
 // level. The order of the outcomes does not matter. No point is proposed
 // twice: where a method would repeat a point of a finite space, an unseen one
 // takes its place, and [ErrExhausted] says that there is none.
-func Propose(method Method, space []Dimension, seed int64, trial int, outcomes []Outcome) ([]float64, error) {
-	if err := check(space, trial, outcomes); err != nil {
+func (k *Known) Propose(method Method, space []Dimension, seed int64, trial int) ([]float64, error) {
+	if err := k.note(space, trial); err != nil {
 		return nil, err
 	}
-	seen := newSeen(space, outcomes)
-	if seen.exhausted() {
+	if k.seen.exhausted() {
 		return nil, ErrExhausted
 	}
 	var point []float64
@@ -115,38 +130,49 @@ func Propose(method Method, space []Dimension, seed int64, trial int, outcomes [
 			return nil, err
 		}
 	case TPE:
-		point = tpe(space, seed, trial, outcomes, seen)
+		point = tpe(space, seed, trial, k.Outcomes, k.seen)
 	case CMAES:
-		point = cmaes(space, seed, trial, outcomes, seen)
+		point = cmaes(space, seed, trial, k.Outcomes, k.seen)
 	default:
 		return nil, fmt.Errorf("search: no method %q; there are %v", method, Methods())
 	}
-	return seen.orUnseen(point, random(seed, "unseen", trial)), nil
+	return k.seen.orUnseen(point, random(seed, "unseen", trial)), nil
 }
 
-// check says what is wrong with the arguments of Propose.
-func check(space []Dimension, trial int, outcomes []Outcome) error {
+// note checks what was not checked before, and notes the points.
+func (k *Known) note(space []Dimension, trial int) error {
+	if k.seen == nil {
+		for i, d := range space {
+			err := d.check()
+			if err == nil {
+				err = d.checkConditions(space, i)
+			}
+			if err != nil {
+				return fmt.Errorf("search: dimension %d: %w", i, err)
+			}
+		}
+		k.seen = newSeen(space)
+	}
 	if trial < 0 {
 		return fmt.Errorf("search: trial %d is below 0", trial)
 	}
-	for i, d := range space {
-		err := d.check()
-		if err == nil {
-			err = d.checkConditions(space, i)
+	for ; k.checked < len(k.Outcomes); k.checked++ {
+		o := &k.Outcomes[k.checked]
+		if err := checkPoint(space, o); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("search: dimension %d: %w", i, err)
-		}
+		k.seen.add(o.Point)
 	}
-	for i := range outcomes {
-		o := &outcomes[i]
-		if len(o.Point) != len(space) {
-			return fmt.Errorf("search: trial %d has %d coordinates in a space of %d dimensions", o.Trial, len(o.Point), len(space))
-		}
-		for j, u := range o.Point {
-			if top := space[j].top(); !(u >= 0 && u < top) {
-				return fmt.Errorf("search: trial %d: coordinate %d is %g, outside [0, %g)", o.Trial, j, u, top)
-			}
+	return nil
+}
+
+func checkPoint(space []Dimension, o *Outcome) error {
+	if len(o.Point) != len(space) {
+		return fmt.Errorf("search: trial %d has %d coordinates in a space of %d dimensions", o.Trial, len(o.Point), len(space))
+	}
+	for j, u := range o.Point {
+		if top := space[j].top(); !(u >= 0 && u < top) {
+			return fmt.Errorf("search: trial %d: coordinate %d is %g, outside [0, %g)", o.Trial, j, u, top)
 		}
 	}
 	return nil

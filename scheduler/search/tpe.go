@@ -38,32 +38,49 @@ func tpe(space []Dimension, seed int64, trial int, outcomes []Outcome, seen *see
 }
 
 // split returns the good trials, which are the best tenth of those that
-// ended, and the others, both by number. Failed trials are worse than any
+// ended, and the newest others, both by number. Failed trials are worse than any
 // value, and running ones are believed to be bad (the constant liar), so that
 // parallel trials keep away from each other. There are no good ones before
 // the startup trials have ended.
 func split(outcomes []Outcome) (good, bad []*Outcome) {
-	var ended []*Outcome
+	byTrial := func(a, b Outcome) int { return cmp.Compare(a.Trial, b.Trial) }
+	if !slices.IsSortedFunc(outcomes, byTrial) {
+		outcomes = slices.SortedFunc(slices.Values(outcomes), byTrial)
+	}
+	ended := 0
 	for i := range outcomes {
-		if o := &outcomes[i]; o.State == Running {
-			bad = append(bad, o)
-		} else {
-			ended = append(ended, o)
+		if outcomes[i].State != Running {
+			ended++
 		}
 	}
-	if len(ended) < tpeStartup {
+	if ended < tpeStartup {
 		return nil, nil
 	}
-	slices.SortFunc(ended, compare)
-	n := min((len(ended)+9)/10, tpeMaxGood)
-	for n > 0 && !ended[n-1].hasValue() {
-		n--
+	good = best(outcomes, min((ended+9)/10, tpeMaxGood))
+	for i := len(outcomes) - 1; i >= 0 && len(bad) < tpeMaxBad; i-- {
+		if o := &outcomes[i]; !slices.Contains(good, o) {
+			bad = append(bad, o)
+		}
 	}
-	good, bad = ended[:n:n], append(bad, ended[n:]...)
-	byTrial := func(a, b *Outcome) int { return cmp.Compare(a.Trial, b.Trial) }
-	slices.SortFunc(good, byTrial)
-	slices.SortFunc(bad, byTrial)
-	return good, bad[max(0, len(bad)-tpeMaxBad):]
+	slices.Reverse(bad)
+	return good, bad
+}
+
+// best returns the best n of the trials that ended, by number, less those that have
+// no value.
+func best(outcomes []Outcome, n int) []*Outcome {
+	top := make([]*Outcome, 0, n+1) // the best first
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.State == Running || !o.hasValue() || len(top) == n && compare(o, top[n-1]) > 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(top, o, compare)
+		top = slices.Insert(top, at, o)
+		top = top[:min(len(top), n)]
+	}
+	slices.SortFunc(top, func(a, b *Outcome) int { return cmp.Compare(a.Trial, b.Trial) })
+	return top
 }
 
 func (o *Outcome) hasValue() bool {

@@ -22,15 +22,11 @@ type seen struct {
 	conditional bool
 }
 
-func newSeen(space []Dimension, outcomes []Outcome) *seen {
-	s := &seen{space: space, points: make(map[string]bool, len(outcomes)), size: size(space), conditional: conditional(space)}
-	var key []byte
-	for i := range outcomes {
-		key = s.key(key[:0], outcomes[i].Point)
-		s.points[string(key)] = true
-	}
-	return s
+func newSeen(space []Dimension) *seen {
+	return &seen{space: space, points: map[string]bool{}, size: size(space), conditional: conditional(space)}
 }
+
+func (s *seen) add(point []float64) { s.points[string(s.key(nil, point))] = true }
 
 // size multiplies the levels that can be proposed.
 func size(space []Dimension) int {
