@@ -176,6 +176,27 @@ func TestSaveWaitsForTheStore(t *testing.T) {
 	c.wantLatest(t, &want)
 }
 
+// A store that is full is waited for; where it stays so, nothing that was stored is lost
+// and the job is not at fault.
+func TestFullStore(t *testing.T) {
+	name := func(epoch int) string { return plan.CheckpointID{Job: "job", Epoch: epoch, Attempt: 1}.Key() }
+	s := &flaky{Store: artifacts.Mem(), err: artifacts.ErrNoSpace, left: map[string]int{
+		name(1) + plan.TensorsSuffix: 1, name(1) + plan.PointerSuffix: 1, name(2) + plan.PointerSuffix: 1000,
+	}}
+	c := newCheckpoints(t, s)
+	c.mustSave(t, checkpointAt(1, 0))
+	c.patience = 50 * time.Millisecond
+	err := c.Save(checkpointAt(2, 0))
+	if !errors.Is(err, artifacts.ErrNoSpace) {
+		t.Fatalf("Save to a store that stays full = %v", err)
+	}
+	if e := failure(&artifacts.Error{Op: "write", Store: "a store", Err: err}); !e.Transient || e.Permanent || !strings.Contains(e.Hint, "free some space") {
+		t.Errorf("the daemon hears %+v", e)
+	}
+	want := checkpointAt(1, 0)
+	c.wantLatest(t, &want)
+}
+
 // away is a store that cannot be read.
 type away struct{ artifacts.Store }
 

@@ -365,6 +365,14 @@ type flaky struct {
 	artifacts.Store
 	mu   sync.Mutex
 	left map[string]int
+	err  error // nil: ErrUnavailable
+}
+
+func (f *flaky) because() error {
+	if f.err != nil {
+		return f.err
+	}
+	return artifacts.ErrUnavailable
 }
 
 func (f *flaky) fails(key string) bool {
@@ -376,14 +384,14 @@ func (f *flaky) fails(key string) bool {
 
 func (f *flaky) Create(ctx context.Context, key string, r io.Reader, size int64) error {
 	if f.fails(key) {
-		return fmt.Errorf("create %s: %w", key, artifacts.ErrUnavailable)
+		return fmt.Errorf("create %s: %w", key, f.because())
 	}
 	return f.Store.Create(ctx, key, r, size)
 }
 
 func (f *flaky) Put(ctx context.Context, key string, r io.Reader, size int64) error {
 	if f.fails(key) {
-		return fmt.Errorf("write %s: %w", key, artifacts.ErrUnavailable)
+		return fmt.Errorf("write %s: %w", key, f.because())
 	}
 	return f.Store.Put(ctx, key, r, size)
 }
