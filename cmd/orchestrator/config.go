@@ -47,6 +47,8 @@ type config struct {
 		ClientKey        string `mapstructure:"client_key"`
 		ServerName       string `mapstructure:"server_name"`
 	} `mapstructure:"redis_auth"`
+
+	Serve serveConfig `mapstructure:"serve"`
 }
 
 // settings lists every key with its default and meaning: the source of the
@@ -78,6 +80,20 @@ var settings = []struct {
 	{"redis_auth.client_cert", "", "PEM file with the certificate to show to servers that ask for one (mutual TLS)", "", true},
 	{"redis_auth.client_key", "", "PEM file with the key of that certificate", "", true},
 	{"redis_auth.server_name", "", "name in the servers' certificates (default: the host in the address)", "", true},
+	{"serve.public_url", "public-url", "of serve: where users find it when something stands before it, such as https://orchestrator.example", "", false},
+	{"serve.tls_cert", "tls-cert", "of serve: PEM file with the server's certificate", "", false},
+	{"serve.tls_key", "tls-key", "of serve: PEM file with the certificate's key", "", false},
+	{"serve.trusted_proxies", "", "of serve: addresses or networks, such as 10.0.0.0/8, whose X-Forwarded-For is believed", "", true},
+	{"serve.tokens", "", "of serve: who may sign in by a token: a list of name, role, and token or token_sha256; in the environment NAME:ROLE:TOKEN or NAME:ROLE:sha256:DIGEST, with commas", "", true},
+	{"serve.oidc.issuer", "", "of serve: URL of an OpenID Connect provider to sign in at", "", true},
+	{"serve.oidc.client_id", "", "of serve: what the provider knows us as", "", true},
+	{"serve.oidc.client_secret", "", "of serve: its secret for us", "", true},
+	{"serve.oidc.name", "", "of serve: what the provider is called on the button", "", true},
+	{"serve.oidc.scopes", "", "of serve: what to ask the provider for, besides openid", "profile email", true},
+	{"serve.oidc.groups_claim", "", "of serve: the claim that lists somebody's groups", "groups", true},
+	{"serve.oidc.view", "", "of serve: who may look: email addresses, group:NAME, or * for everybody whom the provider knows", "", true},
+	{"serve.oidc.operate", "", "of serve: who may also pause, resume, cancel, retry and change sweeps", "", true},
+	{"serve.oidc.admin", "", "of serve: who may also change the queue", "", true},
 }
 
 // envName is the environment variable of a setting: s3.access_key is
@@ -86,12 +102,21 @@ func envName(key string) string {
 	return "ORCHESTRATOR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// addServeFlags adds those that only serve has.
+func addServeFlags(flags *pflag.FlagSet) {
+	for _, s := range settings {
+		if slices.Contains(serveFlags, s.flag) {
+			flags.String(s.flag, "", strings.TrimPrefix(s.usage, "of serve: "))
+		}
+	}
+}
+
 func addConfigFlags(flags *pflag.FlagSet) {
 	flags.String("config", "", "configuration file (default: orchestrator.yaml here, then in the user's configuration folder)")
 	for _, s := range settings {
 		switch v := s.value.(type) {
 		case string:
-			if s.flag != "" {
+			if s.flag != "" && !slices.Contains(serveFlags, s.flag) {
 				flags.String(s.flag, v, s.usage)
 			}
 		case bool:
@@ -109,8 +134,8 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		if err := v.BindEnv(s.key, envName(s.key)); err != nil {
 			return config{}, err
 		}
-		if s.flag != "" {
-			if err := v.BindPFlag(s.key, flags.Lookup(s.flag)); err != nil {
+		if f := flags.Lookup(s.flag); f != nil {
+			if err := v.BindPFlag(s.key, f); err != nil {
 				return config{}, err
 			}
 		}
@@ -119,7 +144,7 @@ func loadConfig(flags *pflag.FlagSet) (config, error) {
 		return config{}, err
 	}
 	var c config
-	if err := v.UnmarshalExact(&c); err != nil {
+	if err := v.UnmarshalExact(&c, viper.DecodeHook(decodeHook)); err != nil {
 		return config{}, usagef("the known settings are: "+knownSettings(), "%s: %w", v.ConfigFileUsed(), err)
 	}
 	if f := flags.Lookup("redis"); f.Changed && holdsPassword(c.Redis) {

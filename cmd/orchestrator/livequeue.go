@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -19,7 +20,8 @@ type liveQueue struct {
 
 	mu    sync.Mutex
 	queue *queue.Queue
-	as    string // what changed said when it was found
+	as    string                 // what changed said when it was found
+	pages map[bool]queue.Monitor // of the queue, by whether they may change it
 }
 
 // now is the queue, or nil.
@@ -34,9 +36,7 @@ func (l *liveQueue) now(ctx context.Context) (*queue.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.queue != nil {
-		_ = l.queue.Close() // of a run that is over
-	}
+	l.drop() // that of a run that is over
 	l.queue, l.as = q, as
 	return q, nil
 }
@@ -44,9 +44,36 @@ func (l *liveQueue) now(ctx context.Context) (*queue.Queue, error) {
 func (l *liveQueue) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drop()
+}
+
+// drop closes what is open.
+func (l *liveQueue) drop() {
+	for _, page := range l.pages {
+		_ = page.Close() // it only read
+	}
 	if l.queue != nil {
 		_ = l.queue.Close()
 	}
+	l.queue, l.pages = nil, map[bool]queue.Monitor{}
+}
+
+// monitor shows the queue that is there now; nil: there is none.
+func (l *liveQueue) monitor(changes bool) http.Handler {
+	q, err := l.now(context.Background())
+	if err != nil || q == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pages[changes] == nil {
+		page, err := q.Monitor("/queues", !changes)
+		if err != nil {
+			return nil
+		}
+		l.pages[changes] = page
+	}
+	return l.pages[changes]
 }
 
 // with calls f with the queue, if there is one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,6 +36,8 @@ may sign in, and as what: see docs/serving.md.` + "\n" + exitHelp,
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to serve on")
 	cmd.Flags().BoolVar(&o.insecure, "insecure-no-auth", false, "listen beyond loopback although nobody has to sign in: whoever reaches the port may do everything")
+	addServeFlags(cmd.Flags())
+	cmd.AddCommand(newServeTokenCommand(a))
 	return cmd
 }
 
@@ -47,11 +50,15 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	if !access.Required() && !o.insecure && !loopback(o.listen) {
-		return usagef("set up serve.tokens or serve.oidc (docs/serving.md), listen on 127.0.0.1, or say --insecure-no-auth",
-			"nobody has to sign in, and %s can be reached from other machines", o.listen)
+	if err := allowed(access, o); err != nil {
+		return err
 	}
 	access.AnyHost = o.insecure
+	if c := a.config.Serve; access.TLS {
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return usagef("--tls-cert and --tls-key name PEM files", "reading the certificate: %w", err)
+		}
+	}
 	store, err := a.openStore(ctx)
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	s := a.newScheduler(store, nil)
 	s.Queue, s.Log = q, log
 	server, err := web.New(web.Options{
-		Store: store, Scheduler: s, Queue: q.name, Workers: q.workers,
+		Store: store, Scheduler: s, Queue: q.name, Workers: q.workers, Monitor: q.monitor,
 		CacheDir: a.config.CacheDir, Version: currentVersion().Version, Log: log, Access: access,
 	})
 	if err != nil {
@@ -75,8 +82,38 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return usagef("--listen 127.0.0.1:0 takes any free port", "listening: %w", err)
 	}
-	fmt.Fprintf(a.out, "The sweeps of %s are at http://%s/\n", store, listener.Addr())
-	return server.Serve(ctx, func(h *http.Server) error { return h.Serve(listener) })
+	fmt.Fprintf(a.out, "The sweeps of %s are at %s\n", store, serveURL(access, listener.Addr()))
+	return server.Serve(ctx, func(h *http.Server) error {
+		if access.TLS {
+			return h.ServeTLS(listener, a.config.Serve.TLSCert, a.config.Serve.TLSKey)
+		}
+		return h.Serve(listener)
+	})
+}
+
+// serveURL is where users find the server.
+func serveURL(access web.Access, address net.Addr) string {
+	switch {
+	case access.PublicURL != nil:
+		return access.PublicURL.String()
+	case access.TLS:
+		return "https://" + address.String() + "/"
+	}
+	return "http://" + address.String() + "/"
+}
+
+// allowed refuses to serve to others what nobody has to sign in for.
+func allowed(access web.Access, o serveOptions) error {
+	const try = "set up serve.tokens or serve.oidc (docs/serving.md), or say --insecure-no-auth"
+	switch {
+	case access.Required() || o.insecure:
+		return nil
+	case !loopback(o.listen):
+		return usagef(try, "nobody has to sign in, and %s can be reached from other machines: listen on 127.0.0.1", o.listen)
+	case access.PublicURL != nil && !loopback(net.JoinHostPort(access.PublicURL.Hostname(), "0")):
+		return usagef(try, "nobody has to sign in, and others find the server at %s", access.PublicURL)
+	}
+	return nil
 }
 
 // loopback tells whether an address to listen on can be reached from this machine
@@ -88,9 +125,6 @@ func loopback(address string) bool {
 	}
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
-
-// access reads who may sign in.
-func (a *app) access() (web.Access, error) { return web.Access{}, nil }
 
 // queueChanged names the queue that would be found now: of a run in progress, its
 // file at its time.

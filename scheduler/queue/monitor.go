@@ -30,6 +30,11 @@ func NewMonitor(o Options, rootPath string, readOnly bool) (Monitor, error) {
 	}), nil
 }
 
+// Monitor is NewMonitor for the server that the queue is connected to.
+func (q *Queue) Monitor(rootPath string, readOnly bool) (Monitor, error) {
+	return NewMonitor(q.options, rootPath, readOnly)
+}
+
 // asText shows payloads and results as they are: both are lines of text. The
 // default would refuse some.
 func asText(_ string, content []byte) string { return string(content) }

@@ -61,8 +61,16 @@ func (a *Access) Check() error {
 		}
 		names[t.Name] = true
 	}
-	if a.OIDC != nil && a.PublicURL == nil {
+	if a.OIDC == nil {
+		return nil
+	}
+	switch roles := a.OIDC.Roles; {
+	case a.PublicURL == nil:
 		return errors.New("sign-in by OIDC needs the server's public URL, to which the provider sends users back")
+	case a.OIDC.Issuer == "" || a.OIDC.ClientID == "":
+		return errors.New("sign-in by OIDC needs the provider's issuer and a client ID")
+	case len(roles[View])+len(roles[Operate])+len(roles[Admin]) == 0:
+		return errors.New("sign-in by OIDC needs to know who has which role")
 	}
 	return nil
 }

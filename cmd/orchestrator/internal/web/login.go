@@ -70,7 +70,7 @@ type sessionOutput struct {
 func (s *Server) signIn(ctx context.Context, in *tokenInput) (*sessionOutput, error) {
 	v := visitorOf(ctx)
 	if !s.attempts.allow(v.address) {
-		return nil, problemf(http.StatusTooManyRequests, "try again in a minute", "too many attempts to sign in")
+		return nil, tooManyAttempts()
 	}
 	t, ok := s.o.Access.token(in.Body.Token)
 	if !ok {
@@ -78,6 +78,10 @@ func (s *Server) signIn(ctx context.Context, in *tokenInput) (*sessionOutput, er
 		return nil, problemf(http.StatusUnauthorized, "orchestrator serve token makes one", "the server does not know this token")
 	}
 	return &sessionOutput{Cookie: s.begin(v, t.Name, t.Role), Body: s.sessionOf(t.Name, t.Role)}, nil
+}
+
+func tooManyAttempts() *problem {
+	return problemf(http.StatusTooManyRequests, "try again in a minute", "too many attempts to sign in")
 }
 
 // begin starts a session and is its cookie.

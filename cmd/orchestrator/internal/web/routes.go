@@ -52,6 +52,13 @@ func routes() []route {
 		{"PATCH", api + "/sweeps/{sweep}", Operate, "Change a sweep's priority, trials at a time or budget", typed((*Server).update)},
 
 		{"GET", "/api/openapi.json", View, "The description of the API (OpenAPI 3.1)", plain((*Server).openAPI)},
+		{"GET", "/login/oidc", Nobody, "Sign in at the identity provider", plain((*Server).goToProvider)},
+		{"GET", callbackURL, Nobody, "Come back from the identity provider", plain((*Server).backFromProvider)},
+		{"GET", "/queues", View, "The queue's own pages", plain((*Server).queues)},
+		{"GET", "/queues/{path...}", View, "The queue's own pages", plain((*Server).queues)},
+		{"POST", "/queues/{path...}", Admin, "Change the queue", plain((*Server).queues)},
+		{"DELETE", "/queues/{path...}", Admin, "Change the queue", plain((*Server).queues)},
+		{"GET", "/metrics", View, "What Prometheus reads", plain((*Server).metrics)},
 		{"GET", "/healthz", Nobody, "Answers while the process lives", plain((*Server).healthz)},
 		{"GET", "/readyz", Nobody, "Answers while the store does", plain((*Server).readyz)},
 		{"GET", "/assets/{file...}", Nobody, "What the pages are made of", plain((*Server).asset)},

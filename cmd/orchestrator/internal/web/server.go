@@ -22,7 +22,7 @@ type Options struct {
 	// Workers lists the daemons that the queue knows of.
 	Workers func(context.Context) ([]Worker, error)
 	// Monitor shows the queue, below /queues; changes says whether it may change
-	// anything. nil where there is no queue.
+	// anything. It is nil, or returns nil, where there is no queue.
 	Monitor func(changes bool) http.Handler
 	// Metrics is what Prometheus reads; nil: there is none.
 	Metrics http.Handler
@@ -47,6 +47,7 @@ type Server struct {
 	answers  *answerCache
 	pictures *pictures
 	hub      *hub
+	oidc     *oidcLogins // nil: not set up
 }
 
 // New makes a server. An Access that contradicts itself is an error.
@@ -73,6 +74,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.pictures = pictures
+	if s.o.Access.OIDC != nil {
+		s.oidc = newOIDCLogins(&s.o.Access)
+	}
 	s.hub = newHub(o.Watch, o.Access.Now)
 	s.mount()
 	root, err := s.outer(s.mux)
