@@ -80,6 +80,11 @@ func pageRoutes() []route {
 type plain func(*Server, http.ResponseWriter, *http.Request)
 
 func (h plain) mount(s *Server, r route, g *gate) {
+	if r.path == "/api/v1/events" {
+		op := r.operation(s)
+		op.Parameters = []*huma.Param{{Name: "sweep", In: "query", Description: "changes of this sweep alone", Schema: &huma.Schema{Type: huma.TypeString}}}
+		s.api.OpenAPI().AddOperation(&op)
+	}
 	g.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) { h(s, w, req) })
 }
 
@@ -128,12 +133,22 @@ func (r route) operation(s *Server) huma.Operation {
 		BodyReadTimeout: s.o.Limits.Request, Security: []map[string][]string{{"token": {}}, {"session": {}}},
 		Metadata: map[string]any{"role": r.role},
 	}
+	if media := mediaTypes[r.path]; media != "" {
+		op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: huma.TypeString}}}}}
+	}
 	if r.role == Nobody {
 		op.Security = []map[string][]string{}
 	} else {
 		op.Description = fmt.Sprintf("Needs the role %s.", r.role)
 	}
 	return op
+}
+
+// mediaTypes are those of answers that are no JSON.
+var mediaTypes = map[string]string{
+	"/api/v1/sweeps/{sweep}/picture/{index}": "image/jpeg",
+	"/api/v1/jobs/{job}/log":                 "text/plain",
+	"/api/v1/events":                         "text/event-stream",
 }
 
 // operationID is "get-sweeps-curves" of GET /api/v1/sweeps/{sweep}/curves.
