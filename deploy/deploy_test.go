@@ -311,7 +311,7 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)^\w+=(.*)$`).FindAllSubmatch(example, -1) {
-		if !bytes.HasPrefix(m[1], []byte("development-only-")) {
+		if !bytes.Contains(m[1], []byte("development-only-")) {
 			t.Errorf("the example offers %s, which does not say that it is for development only", m[1])
 		}
 	}

@@ -50,7 +50,7 @@ func TestServices(t *testing.T) {
 	project := load(t)
 	names := project.ServiceNames()
 	slices.Sort(names)
-	if want := []string{"asynqmon", "minio", "redis", "worker"}; !slices.Equal(names, want) {
+	if want := []string{"minio", "redis", "serve", "worker"}; !slices.Equal(names, want) {
 		t.Fatalf("services %v, want %v", names, want)
 	}
 	for name, s := range project.Services {
@@ -66,7 +66,7 @@ func TestServices(t *testing.T) {
 			}
 		}
 	}
-	for service, needs := range map[string][]string{"worker": {"redis", "minio"}, "asynqmon": {"redis"}} {
+	for service, needs := range map[string][]string{"worker": {"redis", "minio"}, "serve": {"redis", "minio"}} {
 		for _, need := range needs {
 			if got := project.Services[service].DependsOn[need].Condition; got != types.ServiceConditionHealthy {
 				t.Errorf("%s waits for %s to be %q, want %q", service, need, got, types.ServiceConditionHealthy)
@@ -78,7 +78,7 @@ func TestServices(t *testing.T) {
 // TestEveryVolumeIsNamed: what a service keeps outlives its container.
 func TestEveryVolumeIsNamed(t *testing.T) {
 	project := load(t)
-	for service, target := range map[string]string{"redis": "/data", "minio": "/data", "worker": "/var/cache/orchestrator"} {
+	for service, target := range map[string]string{"redis": "/data", "minio": "/data", "worker": "/var/cache/orchestrator", "serve": "/var/cache/orchestrator"} {
 		volumes := project.Services[service].Volumes
 		i := slices.IndexFunc(volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target })
 		if i < 0 || volumes[i].Type != types.VolumeTypeVolume || project.Volumes[volumes[i].Source].Name == "" {
