@@ -183,6 +183,7 @@ func (p *Page) Check(name string) {
 // picture writes a picture of the whole page.
 func (p *Page) picture(name string) {
 	p.t.Helper()
+	p.Eval("scrollTo(0, 0)") // what sticks to the window's top belongs there
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))

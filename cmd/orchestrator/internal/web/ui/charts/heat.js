@@ -25,6 +25,9 @@ export function Heat({ data, names, x, y, metric, goal, height = 340 }) {
     label=${`Heat map of the mean ${metric} by ${names.get(x)} and ${names.get(y)}: ${data.cells.length} cells hold trials.`} />`;
 }
 
+// ink is what is read on a place of the scale, whose better end is the bright one.
+const ink = (share, goal) => ((goal === "minimize" ? 1 - share : share) > 0.55 ? "#0d0f13" : "#ffffff");
+
 function option(data, names, x, y, metric, goal) {
   const values = data.cells.map((c) => c.value);
   const scale = goal === "minimize" ? [...sequence()].reverse() : sequence();
@@ -40,8 +43,8 @@ function option(data, names, x, y, metric, goal) {
       return tip(`${data.across[cell.at[0]]} · ${data.up[cell.at[1]]}`, [[`mean ${metric}`, scoreText(cell.value)], [count(cell.trials.length, "trial"), cell.trials.slice(0, 8).join(", ") + (cell.trials.length > 8 ? ", …" : "")]]);
     }, { trigger: "item" }),
     series: [{
-      type: "heatmap", data: data.cells.map((c) => [...c.at, c.value]), itemStyle: { borderColor: color("surface"), borderWidth: 2, borderRadius: 3 },
-      label: { show: !many, formatter: (p) => scoreText(p.value[2], 3), fontSize: 11, color: "#fff", textBorderColor: "rgba(0,0,0,.65)", textBorderWidth: 2.5 }, emphasis: { itemStyle: { borderColor: color("text") } },
+      type: "heatmap", data: data.cells.map((c) => ({ value: [...c.at, c.value], label: { color: ink((c.value - low) / (high - low || 1), goal) } })), itemStyle: { borderColor: color("surface"), borderWidth: 2, borderRadius: 3 },
+      label: { show: !many, formatter: (p) => scoreText(p.value[2], 3), fontSize: 11 }, emphasis: { itemStyle: { borderColor: color("text") } },
     }],
   };
 }

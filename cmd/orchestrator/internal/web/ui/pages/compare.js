@@ -46,7 +46,7 @@ function Add({ of }) {
 }
 
 function Shown({ data }) {
-  return html`${(data.notes ?? []).map((text) => html`<div class="notice warn"><${Icon} name="warn" size="16" /><div>${clean(text)}</div></div>`)}
+  return html`${data.notes?.length > 0 && html`<div class="notice warn"><${Icon} name="warn" size="16" /><ul style="margin: 0">${data.notes.map((text) => html`<li>${clean(text)}</li>`)}</ul></div>`}
     <div class="stack"><${Folds} data=${data} /><${Settings} data=${data} />
     ${data.pairs?.length > 0 && html`<${Pairs} data=${data} />`}</div>`;
 }

@@ -53,12 +53,14 @@ function Swatch({ style }) {
   return html`<i class="swatch ${look.dash}" style=${`border-top-color: var(${look.variable})`}></i>`;
 }
 
-const HOW_MANY = [["5", "best 5"], ["10", "best 10"], ["20", "best 20"]];
+const FEW = 5; // trials whose folds are drawn, unless the reader says otherwise
+
+const HOW_MANY = [[String(FEW), `best ${FEW}`], ["10", "best 10"], ["20", "best 20"]];
 
 // readChoice is which trials the address asks for: trials=0,3,7, or top=10.
 function readChoice(query, sweep) {
   const chosen = (query.get("trials") ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
-  const top = Number(query.get("top")) || 10;
+  const top = Number(query.get("top")) || FEW;
   if (chosen.length > 0) return { chosen, top, trials: chosen };
   const best = ranked(sweep).slice(0, top).map((t) => t.trial);
   return { chosen, top, trials: best.length > 0 ? best : null };
@@ -70,7 +72,8 @@ export function CurvesView({ sweep, query, changed }) {
   const metric = metrics.includes(query.get("metric")) ? query.get("metric") : sweep.metric.name;
   const { chosen, top, trials } = readChoice(query, sweep);
   const [off, setOff] = useState(new Set());
-  const folds = query.get("folds") !== "off", band = query.get("band") !== "off";
+  const few = (trials?.length ?? 0) <= FEW;
+  const folds = query.has("folds") ? query.get("folds") === "on" : few, band = query.get("band") !== "off";
   const from = useCurves(sweep, metric, trials, changed);
   const all = from.data ? labelled(from.data) : [];
   const shown = all.filter((t) => !off.has(t.trial));
@@ -78,7 +81,7 @@ export function CurvesView({ sweep, query, changed }) {
   return html`<div class="toolbar">
       <${Segments} label="Metric" options=${metrics.map((m) => [m, clean(m)])} value=${metric} onChange=${(v) => setQuery({ metric: v === sweep.metric.name ? null : v })} />
       <${Choice} label="Trials" options=${chosen.length > 0 ? [["", `trials ${chosen.join(", ")}`], ...HOW_MANY] : HOW_MANY} value=${chosen.length > 0 ? "" : String(top)} onChange=${(v) => setQuery({ top: v, trials: null })} />
-      <label class="check"><input type="checkbox" checked=${folds} onChange=${() => setQuery({ folds: folds ? "off" : null })} />folds</label>
+      <label class="check"><input type="checkbox" checked=${folds} onChange=${() => setQuery({ folds: folds ? "off" : "on" })} />folds</label>
       <label class="check"><input type="checkbox" checked=${band} onChange=${() => setQuery({ band: band ? "off" : null })} />range of the folds</label></div>
     <${Card} title=${html`${clean(metric)} by epoch`} bare note=${html`The strong line is the mean over the folds that have begun, as far as all of them have come; the band is their range, thin lines are folds. Shift and the wheel zoom. ${metric === "train_loss" ? "The training loss is of augmented pictures, with dropout: it is not comparable with the loss of test pictures." : "Measured on each fold's test pictures."}`}>
       <div class="body" data-metric=${from.data?.metric ?? ""}><${Drawn} from=${from} sweep=${sweep}>${() => html`<div class="curves">
