@@ -49,6 +49,11 @@ type config struct {
 	} `mapstructure:"redis_auth"`
 
 	Serve serveConfig `mapstructure:"serve"`
+	Notify struct {
+		Webhook string `mapstructure:"webhook"`
+		Secret  string `mapstructure:"secret"`
+		On      string `mapstructure:"on"`
+	} `mapstructure:"notify"`
 }
 
 // settings lists every key with its default and meaning: the source of the
@@ -94,6 +99,9 @@ var settings = []struct {
 	{"serve.oidc.view", "", "of serve: who may look: email addresses, group:NAME, or * for everybody whom the provider knows", "", true},
 	{"serve.oidc.operate", "", "of serve: who may also pause, resume, cancel, retry and change sweeps", "", true},
 	{"serve.oidc.admin", "", "of serve: who may also change the queue", "", true},
+	{"notify.webhook", "", "http or https address that is told what becomes of sweeps; a secret, as chat services put a password into it", "", true},
+	{"notify.secret", "", "key that notifications are signed with: whsec_ and base64", "", true},
+	{"notify.on", "", "what is told, of completed, failed, canceled, paused, job_failed", "completed,failed,canceled,job_failed", false},
 }
 
 // envName is the environment variable of a setting: s3.access_key is
@@ -226,7 +234,8 @@ func (c *config) finish() error {
 
 // secrets are the values that no log may show. Names of users are not among them.
 func (c *config) secrets() []string {
-	secrets := []string{c.S3.SecretKey, c.S3.SessionToken, c.RedisAuth.Password, c.RedisAuth.SentinelPassword}
+	secrets := []string{c.S3.SecretKey, c.S3.SessionToken, c.RedisAuth.Password, c.RedisAuth.SentinelPassword,
+		c.Notify.Webhook, c.Notify.Secret}
 	if o, err := queue.ParseURL(c.Redis); err == nil {
 		secrets = append(secrets, o.Password)
 	}

@@ -64,10 +64,15 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	case r.SlotsPerTrial > o.slots:
 		return usagef(fmt.Sprintf("--slots %d", r.SlotsPerTrial), "each job takes %d slots (resources.slots_per_trial), and there are %d", r.SlotsPerTrial, o.slots)
 	}
+	notifier, err := a.newNotifier(store, a.newScheduler(store, nil), nil)
+	if err != nil {
+		return err
+	}
 	r, err := a.runEmbedded(ctx, store, p, o.slots)
 	if err != nil {
 		return err
 	}
+	a.notifyNow(ctx, notifier)
 	if err := a.printResults(r); err != nil {
 		return err
 	}

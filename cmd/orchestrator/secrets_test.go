@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -18,16 +20,26 @@ import (
 // TestSecretsStaySecret trains a sweep with passwords for everything, the log at its
 // most talkative, and looks for them wherever they might have got to.
 func TestSecretsStaySecret(t *testing.T) {
-	const user, password = "somebody", "redis+pass/word"
+	const user, password, hookPath, hookKey = "somebody", "redis+pass/word", "hook-path-secret", "whsec_c29tZSBzaWduaW5nIGtleQ=="
+	told := make(chan string, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Path != "/"+hookPath || r.Header.Get("webhook-signature") == "" {
+			t.Errorf("the webhook got %s %s: %v", r.URL, r.Header, err)
+		}
+		told <- string(body)
+	}))
+	defer hook.Close()
 	redis := queuetest.StartRedis(t, "--user", "default", "off", "--user", user, "on", ">"+password, "~*", "&*", "+@all")
 	minio := artifactstest.StartMinIO(t)
 	w := newWorkspace(t,
 		"ORCHESTRATOR_REDIS=redis://"+user+":"+url.QueryEscape(password)+"@"+redis.Options().Addr,
 		"ORCHESTRATOR_STORE=s3://orchestrator", "ORCHESTRATOR_S3_ENDPOINT="+minio.Endpoint,
 		"ORCHESTRATOR_S3_ACCESS_KEY="+minio.AccessKey, "ORCHESTRATOR_S3_SECRET_KEY="+minio.SecretKey,
+		"ORCHESTRATOR_NOTIFY_WEBHOOK="+hook.URL+"/"+hookPath, "ORCHESTRATOR_NOTIFY_SECRET="+hookKey,
 		"ORCHESTRATOR_LOG_LEVEL=debug",
 	)
-	h := &secretHunt{t: t, secrets: []string{password, minio.SecretKey}}
+	h := &secretHunt{t: t, secrets: []string{password, minio.SecretKey, hookPath, hookKey}}
 	file := w.tiny()
 	daemon := w.start("worker", "--slots", "1", "--reconcile-every", "1s")
 	h.look("submit", w.run("submit", file))
@@ -47,6 +59,18 @@ func TestSecretsStaySecret(t *testing.T) {
 	// A job that fails is told of in more places.
 	out, errOut, _ := w.try("submit", file, "--watch", "--set", "name=broken", "--set", "preprocessing.scale=1e30", "--set", "parameters={}")
 	h.look("a failure", out+errOut)
+	events := map[string]bool{}
+	for !events["sweep.completed"] || !events["sweep.failed"] || !events["job.failed"] {
+		select {
+		case body := <-told:
+			h.look("a notification", body)
+			for _, kind := range []string{"sweep.completed", "sweep.failed", "job.failed"} {
+				events[kind] = events[kind] || strings.Contains(body, `"type":"`+kind+`"`)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the webhook was told of %v", events)
+		}
+	}
 	for _, args := range [][]string{{"doctor"}, {"list"}, {"results"}, {"results", "--output", "json"}, {"logs"}, {"version"}, {"plan", file}, {"report"}} {
 		out, errOut, _ := w.try(args...)
 		h.look(strings.Join(args, " "), out+errOut)
@@ -56,12 +80,13 @@ func TestSecretsStaySecret(t *testing.T) {
 		h.look("monitor "+page, get(t, monitor+"api/"+page))
 	}
 	for _, wrong := range []string{"ORCHESTRATOR_REDIS_AUTH_PASSWORD=wrong", "ORCHESTRATOR_REDIS=redis://:" + password + "@h", "ORCHESTRATOR_S3_ACCESS_KEY=nobody",
-		"ORCHESTRATOR_S3_ENDPOINT=" + minio.Endpoint + "0", "ORCHESTRATOR_STORE=s3://Not_A_Bucket"} {
+		"ORCHESTRATOR_S3_ENDPOINT=" + minio.Endpoint + "0", "ORCHESTRATOR_STORE=s3://Not_A_Bucket",
+		"ORCHESTRATOR_NOTIFY_WEBHOOK=nowhere/" + hookPath} {
 		other := *w
 		other.env = append(append([]string{}, w.env...), wrong)
 		for _, args := range [][]string{{"doctor"}, {"submit", file}, {"worker"}} {
 			out, errOut, code := other.try(args...)
-			if code == 0 {
+			if code == 0 && args[0] != "doctor" { // which looks at no webhook
 				t.Errorf("%s succeeds with %s", args, wrong)
 			}
 			h.look(wrong+": "+strings.Join(args, " "), out+errOut)

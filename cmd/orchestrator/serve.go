@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"orchestrator/cmd/orchestrator/internal/web"
 )
@@ -78,17 +79,26 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return usagef("docs/serving.md describes the settings", "%w", err)
 	}
 	defer server.Close()
+	notifier, err := a.newNotifier(store, s, log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return usagef("--listen 127.0.0.1:0 takes any free port", "listening: %w", err)
 	}
 	fmt.Fprintf(a.out, "The sweeps of %s are at %s\n", store, serveURL(access, listener.Addr()))
-	return server.Serve(ctx, func(h *http.Server) error {
-		if access.TLS {
-			return h.ServeTLS(listener, a.config.Serve.TLSCert, a.config.Serve.TLSKey)
-		}
-		return h.Serve(listener)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return notifyLoop(ctx, notifier, notifyEvery) })
+	group.Go(func() error {
+		return server.Serve(ctx, func(h *http.Server) error {
+			if access.TLS {
+				return h.ServeTLS(listener, a.config.Serve.TLSCert, a.config.Serve.TLSKey)
+			}
+			return h.Serve(listener)
+		})
 	})
+	return group.Wait()
 }
 
 // serveURL is where users find the server.

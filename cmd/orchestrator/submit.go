@@ -47,6 +47,10 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 		return err
 	}
 	s := a.newScheduler(store, q)
+	notifier, err := a.newNotifier(store, s, nil)
+	if err != nil {
+		return err
+	}
 	submitted, err := s.Submit(ctx, p.plan, p.uploads)
 	if err != nil {
 		return err
@@ -54,7 +58,9 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 	if !o.watch {
 		return a.printSubmitted(submitted)
 	}
-	return a.watchToEnd(ctx, s, p.plan.ID)
+	err = a.watchToEnd(ctx, s, p.plan.ID)
+	a.notifyNow(ctx, notifier)
+	return err
 }
 
 func (a *app) printSubmitted(s *scheduler.Submitted) error {

@@ -99,7 +99,12 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	rt.Close()
 	s := a.newScheduler(store, q)
 	s.Log = log
+	notifier, err := a.newNotifier(store, s, log)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return notifyLoop(ctx, notifier, o.reconcile) })
 	group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, o.reconcile)) })
 	group.Go(func() error { return a.serve(ctx, s, q, store, o, log) })
 	return group.Wait()

@@ -107,3 +107,20 @@ func FeatureUsePrefix(pass string) string { return FeaturesPrefix + pass + "/use
 
 // FeatureUseKey is the mark that a job has used a pass of features: created once.
 func FeatureUseKey(pass, job string) string { return FeatureUsePrefix(pass) + job + ".json" }
+
+// NotifySinceKey is the mark of when notifications were first set up for a store:
+// created once.
+const NotifySinceKey = "notifications/since.json"
+
+// NoticePrefix is above what is known of sending one event of a sweep.
+func NoticePrefix(sweep, event string) string {
+	return SweepPrefix(sweep) + "notices/" + event + "/"
+}
+
+// NoticeKey is the mark of an attempt to send an event: whoever creates it sends.
+func NoticeKey(sweep, event string, number int) string {
+	return fmt.Sprintf("%s%06d.json", NoticePrefix(sweep, event), number)
+}
+
+// NoticeSentKey is the mark of an event that was delivered.
+func NoticeSentKey(sweep, event string) string { return NoticePrefix(sweep, event) + "sent.json" }
