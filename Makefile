@@ -21,7 +21,7 @@ export VERSITYGW_BIN ?= $(VERSITYGW)
 WEB := cmd/orchestrator/internal/web
 PAGES := $(WEB)/ui/vendor/.ready
 
-.PHONY: setup web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe light-models zoo fuzz clean
+.PHONY: setup web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe bench-orchestration light-models zoo fuzz clean
 
 setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
 
@@ -80,6 +80,9 @@ bench-engine: setup ## our training step beside PyTorch's (any python3 that has 
 
 bench-probe: setup build ## layer-wise probes beside training jobs: make bench-probe PICTURES=folder SQUEEZENET=squeezenet1.1-7.onnx
 	./bench/probe/run.sh $(PICTURES) $(SQUEEZENET)
+
+bench-orchestration: setup build test-tools ## dispatch, pick-up, search, planning, first looks and overhead, each beside its target (about 15 minutes)
+	go run ./bench/orchestration
 
 light-models: ## fetch the nine light models of the ONNX repository into build/light (with pip)
 	./tools/light-models.sh build/light

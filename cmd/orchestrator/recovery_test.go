@@ -149,6 +149,52 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 	})
 }
 
+// A job whose daemon was killed trains elsewhere 15 seconds later, and has lost no more
+// than the work since its last checkpoint.
+func TestKilledDaemonIsReplacedSoon(t *testing.T) {
+	const interval = 10 // epochs between checkpoints, as in tinySweep
+	c := newCluster(t)
+	file := c.tiny()
+	first := c.worker()
+	c.run("submit", file, "--set", "parameters={}", "--set", "training.epochs=20000")
+	c.whileTraining()
+	c.start("worker", "--slots", "2", "--reconcile-every", "1s")
+	running := func() map[string]*plan.Progress {
+		all := map[string]*plan.Progress{}
+		eachFold(parseResults(t, c.run("status", "--output", "json")), func(_ plan.TrialResult, f plan.FoldResult) {
+			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch > 2*interval {
+				all[f.Job] = f.Progress
+			}
+		})
+		return all
+	}
+	var before map[string]*plan.Progress
+	eventually(t, time.Minute, "the second worker trains and has a slot left", func() bool {
+		before = running()
+		return len(before) == 2
+	})
+	first.signal(syscall.SIGKILL)
+	killed := time.Now()
+	var job string
+	var after *plan.Progress
+	eventually(t, 30*time.Second, "the job trains again", func() bool {
+		for id, p := range running() {
+			if p.Attempt > 1 {
+				job, after = id, p
+			}
+		}
+		return after != nil
+	})
+	took := time.Since(killed)
+	t.Logf("from kill -9 to training again: %.1f s; epoch %d before, %d when it was seen again", took.Seconds(), before[job].Epoch, after.Epoch)
+	if took > 15*time.Second {
+		t.Errorf("from kill -9 to training again it took %v", took)
+	}
+	if after.Epoch < before[job].Epoch-interval {
+		t.Errorf("the job was in epoch %d when its daemon was killed, and went on from epoch %d", before[job].Epoch, after.Epoch)
+	}
+}
+
 func TestKilledTrainerLosesNothing(t *testing.T) {
 	want := undisturbed(t)
 	c := newCluster(t)

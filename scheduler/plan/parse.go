@@ -71,7 +71,7 @@ func decode(root *yaml.Node, p *problems) (*document, *checker) {
 // to the value or to its parameter.
 func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment, bool) {
 	before := len(p.list)
-	tree := clone(root)
+	tree := clone(settingsOf(root))
 	d.Parameters.write(tree, values, p)
 	parameters := map[string]any{}
 	for k := range values {
@@ -82,6 +82,19 @@ func (d *document) trial(root *yaml.Node, values point, p *problems) (Assignment
 	doc, c := decode(tree, p)
 	c.config(doc)
 	return Assignment{Parameters: parameters, Config: doc.Config}, len(p.list) == before
+}
+
+// settingsOf is a tree without the space: to read it for each trial would be for
+// nothing.
+func settingsOf(root *yaml.Node) *yaml.Node {
+	out := *root
+	out.Content = nil
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != "parameters" {
+			out.Content = append(out.Content, root.Content[i], root.Content[i+1])
+		}
+	}
+	return &out
 }
 
 // write writes a point's values into a tree.

@@ -3,8 +3,10 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -90,3 +92,26 @@ func BenchmarkProcess(b *testing.B) {
 }
 
 func rate(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s") }
+
+// BenchmarkPickup is how long a job waits for an idle worker.
+func BenchmarkPickup(b *testing.B) {
+	q := queuetest.Open(b, redisForBench(b))
+	started := make(chan time.Time)
+	serve(b, q, queue.ServeOptions{Concurrency: 2, Handler: func(context.Context, queue.Task) queue.Result {
+		started <- time.Now()
+		return queue.Result{End: queue.Done}
+	}})
+	waits := make([]time.Duration, b.N)
+	b.ResetTimer()
+	for i := range waits {
+		enqueued := time.Now()
+		if err := q.Enqueue(context.Background(), "s", anywhere, plan.Job{ID: fmt.Sprintf("%032x", i), Trial: i}); err != nil {
+			b.Fatal(err)
+		}
+		waits[i] = (<-started).Sub(enqueued)
+	}
+	b.StopTimer()
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[(len(waits)-1)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(waits[(len(waits)-1)/2].Microseconds())/1000, "p50-ms")
+}
