@@ -29,7 +29,7 @@ func (s *Scheduler) hold(ctx context.Context, sweep, key string) (Report, error)
 		return Report{}, err
 	}
 	m := holdMark{Sweep: sweep, Since: s.now().UTC().Format(time.RFC3339)}
-	if err := s.create(ctx, key, m); err != nil {
+	if _, err := s.create(ctx, key, m); err != nil {
 		return Report{}, fmt.Errorf("hold sweep %s: %w", sweep, err)
 	}
 	report, err := s.Reconcile(ctx, sweep)

@@ -82,23 +82,30 @@ func (s *Scheduler) propose(ctx context.Context, v *sight) error {
 	}
 	t, err := g.next(v)
 	if errors.Is(err, search.ErrExhausted) {
-		return s.create(ctx, plan.ExhaustedKey(p.ID), struct {
+		_, err := s.create(ctx, plan.ExhaustedKey(p.ID), struct {
 			Trials int `json:"trials"`
 		}{len(p.Trials)})
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("sweep %s: %w", p.ID, err)
 	}
-	return s.create(ctx, plan.TrialKey(p.ID, t.Number), t)
-}
-
-// create stores an object; one that is there is as good.
-func (s *Scheduler) create(ctx context.Context, key string, v any) error {
-	err := artifacts.CreateJSON(ctx, s.Store, key, v)
-	if errors.Is(err, artifacts.ErrExists) {
-		return nil
+	created, err := s.create(ctx, plan.TrialKey(p.ID, t.Number), t)
+	if created {
+		s.meter().Proposed()
+		s.log().Info("trial added", "sweep", p.ID, "trial", t.Number)
 	}
 	return err
+}
+
+// create stores an object, and tells whether it was this call that did; one that is
+// there is as good.
+func (s *Scheduler) create(ctx context.Context, key string, v any) (created bool, err error) {
+	err = artifacts.CreateJSON(ctx, s.Store, key, v)
+	if errors.Is(err, artifacts.ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // searcher reads the sweep file of a plan again, and notes the trials so far.

@@ -23,7 +23,9 @@ type Report struct {
 // Reconcile records what is decided by now (trials to add, trials to stop), and
 // brings the queue to what the sweep wants of it.
 func (s *Scheduler) Reconcile(ctx context.Context, sweep string) (Report, error) {
+	began := time.Now()
 	report, err := s.reconcile(ctx, sweep)
+	s.meter().Reconciled(sweep, report, time.Since(began), err)
 	if err != nil {
 		return Report{}, fmt.Errorf("reconcile sweep %s: %w", sweep, err)
 	}
@@ -115,16 +117,22 @@ func (s *Scheduler) bound(ctx context.Context, v *sight) (plan.State, error) {
 		return "", nil
 	}
 	s.log().Warn("sweep canceled", "sweep", v.plan.ID, "why", why)
-	return plan.Canceled, s.create(ctx, plan.CancelKey(v.plan.ID), holdMark{Sweep: v.plan.ID, Since: s.now().UTC().Format(time.RFC3339), Reason: why})
+	_, err = s.create(ctx, plan.CancelKey(v.plan.ID), holdMark{Sweep: v.plan.ID, Since: s.now().UTC().Format(time.RFC3339), Reason: why})
+	return plan.Canceled, err
 }
 
 // decide records what is decided.
 func (s *Scheduler) decide(ctx context.Context, v *sight, next advice) error {
 	p := v.plan
 	for _, stop := range next.stops {
-		if err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop); err != nil {
+		created, err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop)
+		if err != nil {
 			return fmt.Errorf("record why trial %d stops: %w", stop.Trial, err)
 		}
+		if !created { // somebody else was faster
+			continue
+		}
+		s.meter().Stopped(stop)
 		s.log().Info("trial stopped", "sweep", p.ID, "trial", stop.Trial, "why", stop.Reason)
 	}
 	if next.propose {

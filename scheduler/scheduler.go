@@ -43,6 +43,7 @@ type Scheduler struct {
 	// has one reconciles.
 	Queue Queue
 	Log   *slog.Logger     // nil: discard
+	Meter Meter            // nil: nobody measures
 	Poll  time.Duration    // how often Wait looks; 0: a second
 	Now   func() time.Time // nil: time.Now
 	// CollectionPause is how long a submission waits for a gc beside it to see its plan;

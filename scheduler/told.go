@@ -45,6 +45,7 @@ func (s *Scheduler) tell(ctx context.Context, p *plan.Plan, jobs []string) (map[
 		}
 	}
 	s.mu.Unlock()
+	s.meter().OutcomesRead(len(all), len(ask))
 	read := make([]*told, len(ask))
 	err := eachIndex(ctx, len(ask), func(ctx context.Context, i int) error {
 		o, err := s.Outcome(ctx, ask[i])

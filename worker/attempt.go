@@ -43,9 +43,10 @@ func (d *Daemon) attempt(ctx context.Context, t Task, spec plan.Spec, slot *slot
 	r := d.keep(t, a)
 	r.log.Info("attempt started", "host", a.Host)
 	stop := r.kept.refresh(ctx, d.LogEvery, d.Log)
-	exit := d.supervise(ctx, r, slot.Slot)
+	exit := d.supervise(ctx, r, slot)
 	stop()
 	end, err := d.conclude(ctx, r, spec, exit, past)
+	d.Meter.Attempt(exit.cause(), d.Now().Sub(startOf(a)).Seconds())
 	d.slots.judge(slot, spec.Job, exit.failed(end), r.log)
 	return end, err
 }

@@ -46,6 +46,7 @@ type checkpoints struct {
 	// patience is how long a store that is not available is waited for before
 	// the training is given up for it.
 	patience time.Duration
+	meter    *meter // nil: nothing is measured
 }
 
 // Save writes the tensors, then the pointer, then removes older checkpoints that
@@ -56,6 +57,7 @@ func (c *checkpoints) Save(ck trainer.Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	p := pointer{Epoch: ck.Epoch, Step: ck.Step, Object: name + plan.TensorsSuffix, Size: size}
 	err = patiently(c.ctx, c.patience, c.log, func() error {
 		if p.SHA256, err = c.put(p.Object, ck, size); err != nil {
@@ -66,6 +68,7 @@ func (c *checkpoints) Save(ck trainer.Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	c.meter.checkpoint(time.Since(began), size)
 	c.saved(p.Object)
 	if err := c.prune(ck.History); err != nil {
 		c.log.Warn("old checkpoints are not removed", "error", err)

@@ -68,7 +68,8 @@ func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) erro
 	if p.StorePatience == 0 {
 		p.StorePatience = 10 * time.Minute
 	}
-	j := &jobProcess{JobProcess: p, out: &eventWriter{w: out}}
+	meter := &meter{}
+	j := &jobProcess{JobProcess: p, out: &eventWriter{w: out, meter: meter}, meter: meter}
 	if j.Log == nil {
 		j.Log = childLog(j.out)
 	}
@@ -82,6 +83,7 @@ func RunJob(ctx context.Context, p JobProcess, in io.Reader, out io.Writer) erro
 			return errors.Join(err, j.out.write(failure(err)))
 		}
 	}
+	j.Store = artifacts.Observed(j.Store, meter.store)
 	stop, done := j.listen(ctx, lines)
 	defer done()
 	err = j.run(context.WithoutCancel(ctx), stop)
@@ -99,6 +101,7 @@ type jobProcess struct {
 	JobProcess
 	order order
 	out   *eventWriter
+	meter *meter
 }
 
 // listen closes stop when the job is to be interrupted. After done it has no
@@ -273,7 +276,7 @@ func (j *jobProcess) whilePreparing(stop <-chan struct{}, cancel context.CancelF
 func (j *jobProcess) checkpoints(ctx context.Context, spec plan.Spec) *checkpoints {
 	return &checkpoints{
 		ctx: ctx, store: j.Store, job: spec.Job, alike: spec.SameTraining, attempt: j.order.Attempt, log: j.Log, patience: j.StorePatience,
-		keep: spec.Checkpoints, metric: spec.Metric,
+		keep: spec.Checkpoints, metric: spec.Metric, meter: j.meter,
 		saved: func(key string) { _ = j.out.write(event{Kind: eventCheckpointed, Object: key}) },
 	}
 }
@@ -284,6 +287,11 @@ func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
 	began, first := time.Now(), -1
 	return func(p trainer.Progress) {
 		now := time.Now()
+		if p.Evaluated == nil {
+			j.meter.step(p.StepSeconds, p.DataSeconds)
+		} else {
+			j.meter.epoch()
+		}
 		if p.Evaluated == nil && now.Sub(last) < progressEvery {
 			return
 		}

@@ -53,6 +53,7 @@ type Options struct {
 	Settings json.RawMessage
 	Board    Board        // nil: nobody looks
 	Log      *slog.Logger // nil: discard
+	Meter    Meter        // nil: nobody measures
 	Host     string       // in attempts and outcomes; empty: the machine's name
 
 	// CancelPoll is how often the marks of a canceled or paused sweep are looked
@@ -82,6 +83,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = noMeter{}
 	}
 	if o.Host == "" {
 		o.Host, _ = os.Hostname()
@@ -193,6 +197,7 @@ func (d *Daemon) do(ctx context.Context, t Task) (End, error) {
 	ctx, interrupt := d.untilDrain(ctx)
 	defer interrupt()
 	if end, err := d.settled(ctx, t.Sweep, t.Job); end != "" {
+		d.Meter.Job(end, false)
 		return d.orInterrupted(ctx, end, err)
 	}
 	var spec plan.Spec
@@ -213,9 +218,12 @@ func (d *Daemon) do(ctx context.Context, t Task) (End, error) {
 	defer d.slots.give(taken...)
 	// Much may have happened during the wait.
 	if end, err := d.settled(ctx, t.Sweep, t.Job); end != "" {
+		d.Meter.Job(end, false)
 		return d.orInterrupted(ctx, end, err)
 	}
-	return d.attempt(ctx, t, spec, taken[0])
+	end, err := d.attempt(ctx, t, spec, taken[0])
+	d.Meter.Job(end, true)
+	return end, err
 }
 
 // untilDrain is ctx until the daemon drains.

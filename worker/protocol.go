@@ -47,6 +47,9 @@ type event struct {
 	Log     json.RawMessage `json:"log,omitempty"`
 	Outcome *plan.Outcome   `json:"outcome,omitempty"` // of result, without what only the daemon knows
 
+	// Measures is what the process has measured since it last told; with any event.
+	Measures *Measures `json:"measures,omitempty"`
+
 	Reason    string `json:"reason,omitempty"` // of failed
 	Hint      string `json:"hint,omitempty"`
 	Permanent bool   `json:"permanent,omitempty"` // another attempt would fail the same way
@@ -63,11 +66,15 @@ func (e event) last() bool {
 
 // eventWriter writes events, each in one piece, from any goroutine.
 type eventWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu    sync.Mutex
+	w     io.Writer
+	meter *meter // whose measures go along; nil: there are none
 }
 
 func (w *eventWriter) write(e event) error {
+	if e.Kind != eventLog {
+		e.Measures = w.meter.take()
+	}
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode the event %q: %w", e.Kind, err)

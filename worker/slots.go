@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"orchestrator/scheduler/plan"
 )
 
 // slots are the places to run jobs, each taken by one job at a time.
@@ -26,6 +30,48 @@ type slot struct {
 	failed []string      // jobs whose last attempts failed here, one after the other
 	rest   time.Duration // how long it rested last
 	until  time.Time     // it rests
+
+	job atomic.Pointer[slotJob] // what it runs; of a job of several slots, the first has it
+}
+
+// slotJob is what is shown of a running trainer process.
+type slotJob struct {
+	pid  int
+	done atomic.Uint64 // part of the steps, as float64 bits
+}
+
+func (s *slot) began(pid int) { s.job.Store(&slotJob{pid: pid}) }
+func (s *slot) ended()        { s.job.Store(nil) }
+
+// progress takes note of how far the training is; preparing counts as nothing.
+func (s *slot) progress(p plan.Progress) {
+	if job := s.job.Load(); job != nil && p.Stage == "" && p.Steps > 0 {
+		job.done.Store(math.Float64bits(float64(p.Step) / float64(p.Steps)))
+	}
+}
+
+// SlotStatus is what a slot does at this moment.
+type SlotStatus struct {
+	Device  string
+	Taken   bool    // by a job
+	Resting bool    // after failures
+	PID     int     // of the trainer process; 0: none runs
+	Done    float64 // part of the job's steps that are done, from 0 to 1
+}
+
+// Slots tells what each slot does, in the order of Options.Slots.
+func (d *Daemon) Slots() []SlotStatus {
+	s := d.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]SlotStatus, len(s.all))
+	for i, one := range s.all {
+		list[i] = SlotStatus{Device: one.Device, Taken: one.taken, Resting: s.now().Before(one.until)}
+		if job := one.job.Load(); job != nil {
+			list[i].PID, list[i].Done = job.pid, math.Float64frombits(job.done.Load())
+		}
+	}
+	return list
 }
 
 const (

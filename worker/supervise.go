@@ -18,6 +18,7 @@ type exit struct {
 	memory  bool       // it ended for want of memory
 	held    plan.State // it was told to stop because its sweep was canceled or paused: which
 	stopped bool       // it was told to stop for another reason
+	stalled bool       // it was killed for showing no sign of life
 	lost    bool       // it was killed from outside, or the store was away for too long
 	why     string
 }
@@ -36,7 +37,7 @@ func (x exit) failed(end End) bool {
 }
 
 // supervise runs the trainer process of an attempt until it has exited.
-func (d *Daemon) supervise(ctx context.Context, r record, slot Slot) exit {
+func (d *Daemon) supervise(ctx context.Context, r record, slot *slot) exit {
 	events := make(chan event)
 	a, log := r.Attempt, r.log
 	c, err := startChild(d.Command(context.WithoutCancel(ctx)), slot.Env, order{Job: a.Job, Attempt: a.Number, Device: a.Device, Settings: d.Settings},
@@ -44,11 +45,13 @@ func (d *Daemon) supervise(ctx context.Context, r record, slot Slot) exit {
 	if err != nil {
 		return exit{why: fmt.Sprintf("the trainer process could not be started: %v", err)}
 	}
+	slot.began(c.cmd.Process.Pid)
+	defer slot.ended()
 	board := d.newReporter(a)
 	defer board.close()
 	marked, stopWatching := d.watchHeld(ctx, r)
 	defer stopWatching()
-	s := supervision{d: d, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
+	s := supervision{d: d, slot: slot, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
 	defer s.end()
 	return s.loop(ctx, events, marked)
 }
@@ -70,6 +73,7 @@ func deliver(events chan<- event, line []byte, log *slog.Logger) {
 // supervision is the state of one supervise.
 type supervision struct {
 	d     *Daemon
+	slot  *slot
 	c     *child
 	board *reporter
 	log   *slog.Logger
@@ -112,6 +116,7 @@ func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-ch
 		case <-s.graceOver():
 			s.kill(fmt.Sprintf("it did not stop within %v", s.d.StopGrace))
 		case <-s.stall.C:
+			s.x.stalled = true
 			s.kill(fmt.Sprintf("the trainer process showed no sign of life for %v", s.d.Stall))
 		}
 	}
@@ -126,9 +131,13 @@ func (s *supervision) graceOver() <-chan time.Time {
 
 func (s *supervision) heard(e event) {
 	s.stall.Reset(s.d.Stall)
+	if e.Measures != nil {
+		s.d.Meter.Measured(*e.Measures)
+	}
 	switch e.Kind {
 	case eventProgress:
 		if e.Progress != nil {
+			s.slot.progress(*e.Progress)
 			s.board.set(*e.Progress, s.d.Now().Sub(s.began))
 		}
 	case eventEvaluated:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,6 +27,8 @@ type config struct {
 	CacheSize string `mapstructure:"cache_size"`
 	Library   string `mapstructure:"onnxruntime_library"`
 	LogLevel  string `mapstructure:"log_level"`
+	LogForm   string `mapstructure:"log_format"`
+	Metrics   string `mapstructure:"metrics_listen"`
 
 	S3 struct {
 		Endpoint     string `mapstructure:"endpoint"`
@@ -70,6 +73,8 @@ var settings = []struct {
 	{"cache_size", "cache-size", "what that folder may take, as 50GiB, beyond what running jobs hold; what was used longest ago goes first; 0: any size", "50GiB", false},
 	{"onnxruntime_library", "onnxruntime-library", "ONNX Runtime shared library (default: the one that make setup installs)", "", false},
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
+	{"log_format", "log-format", "how messages are written to standard error: text or json, one per line", "text", false},
+	{"metrics_listen", "metrics-listen", "where a worker serves Prometheus metrics, such as 127.0.0.1:9464 (without a login); empty: nowhere", "", false},
 	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
 	{"s3.region", "s3-region", "S3 region", "us-east-1", false},
 	{"s3.path_style", "s3-path-style", "address buckets by path (host/bucket); false: by host name (bucket.host)", true, false},
@@ -254,10 +259,18 @@ func (c *config) cacheBytes() (int64, error) {
 	return int64(size), nil
 }
 
-func (c *config) logger(w *os.File) (*slog.Logger, error) {
+// logger writes messages of the level of the settings, and of least at least.
+func (c *config) logger(w io.Writer, least slog.Level) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, usagef("--log-level debug, info, warn or error", "log level %q is not known", c.LogLevel)
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+	o := &slog.HandlerOptions{Level: max(level, least)}
+	switch c.LogForm {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, usagef("--log-format text or --log-format json", "log format %q is not known", c.LogForm)
 }

@@ -86,6 +86,10 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 // runEmbedded brings a sweep to its end with a queue inside this process. When
 // ctx ends it drains first.
 func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots int) (*plan.Results, error) {
+	log, err := a.config.logger(a.err, slog.LevelWarn) // the display says the rest
+	if err != nil {
+		return nil, err
+	}
 	server, err := queue.Embedded()
 	if err != nil {
 		return nil, err
@@ -113,7 +117,6 @@ func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepare
 	if label := p.plan.Resources.Label; label != "" {
 		labels = append(labels, label)
 	}
-	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return a.follow(ctx, s, p.plan.ID, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, reconcileEvery)) })

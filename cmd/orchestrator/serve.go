@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -43,7 +44,7 @@ may sign in, and as what: see docs/serving.md.` + "\n" + exitHelp,
 }
 
 func runServe(ctx context.Context, a *app, o serveOptions) error {
-	log, err := a.config.logger(os.Stderr)
+	log, err := a.config.logger(a.err, slog.LevelDebug)
 	if err != nil {
 		return err
 	}
@@ -64,16 +65,23 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	m := newMetrics()
+	store = m.Store(store)
 	q := &liveQueue{find: a.findQueue, changed: a.queueChanged}
 	defer q.close()
-	if _, err := q.now(ctx); err != nil {
+	live, err := q.now(ctx)
+	if err != nil {
 		return err // a Redis that was named has to be there in the beginning
 	}
+	if a.config.Redis != "" { // it stays the same; that of a run in progress does not
+		m.Register(live.Collector())
+	}
 	s := a.newScheduler(store, nil)
-	s.Queue, s.Log = q, log
+	s.Queue, s.Log, s.Meter = q, log, m.Scheduler()
 	server, err := web.New(web.Options{
 		Store: store, Scheduler: s, Queue: q.name, Workers: q.workers, Monitor: q.monitor,
 		CacheDir: a.config.CacheDir, Version: currentVersion().Version, Log: log, Access: access,
+		Metrics: m.Handler(),
 	})
 	if err != nil {
 		return usagef("docs/serving.md describes the settings", "%w", err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orchestrator/artifacts"
+	"orchestrator/cmd/orchestrator/internal/metrics"
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
@@ -46,6 +47,7 @@ type workerOptions struct {
 	slots     int
 	labels    []string
 	reconcile time.Duration
+	metrics   *metrics.Metrics // nil: nobody asks for them
 }
 
 func newWorkerCommand(a *app) *cobra.Command {
@@ -78,7 +80,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 			return usagef("--label a100", "%q is not a label: up to 32 small letters, digits and underscores", label)
 		}
 	}
-	log, err := a.config.logger(os.Stderr)
+	log, err := a.config.logger(a.err, slog.LevelDebug)
 	if err != nil {
 		return err
 	}
@@ -97,8 +99,21 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	}
 	log.Info("worker ready", "queue", q.String(), "store", store.String(), "slots", o.slots, "onnxruntime", rt.Version())
 	rt.Close()
+	if a.config.Metrics != "" {
+		o.metrics = newMetrics()
+		stop, err := serveMetrics(o.metrics, a.config.Metrics, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		o.metrics.Register(q.Collector())
+		store = o.metrics.Store(store)
+	}
 	s := a.newScheduler(store, q)
 	s.Log = log
+	if o.metrics != nil {
+		s.Meter = o.metrics.Scheduler()
+	}
 	notifier, err := a.newNotifier(store, s, log)
 	if err != nil {
 		return err
@@ -128,10 +143,17 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 	if err != nil {
 		return err
 	}
-	daemon := worker.New(worker.Options{
+	options := worker.Options{
 		Store: store, Slots: cpuSlots(o.slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
 		Secrets: a.config.secrets(), Settings: credentials,
-	})
+	}
+	if o.metrics != nil {
+		options.Meter = o.metrics.Worker()
+	}
+	daemon := worker.New(options)
+	if o.metrics != nil {
+		o.metrics.Slots(daemon.Slots)
+	}
 	err = q.Serve(ctx, queue.ServeOptions{
 		Devices: []string{"cpu", "any"}, Labels: o.labels, Concurrency: o.slots, Log: log,
 		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
@@ -139,7 +161,7 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 			end, err := daemon.Do(ctx, worker.Task{Sweep: t.Sweep, Trial: t.Trial, Fold: t.Fold, Job: t.Job})
 			if end == worker.Completed || end == worker.Failed {
 				if err := s.Advance(ctx, t.Sweep); err != nil {
-					log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "error", err)
+					log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "trial", t.Trial, "fold", t.Fold, "job", t.Job, "error", err)
 				}
 			}
 			return queueResult(end, err)

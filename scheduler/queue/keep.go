@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -27,8 +28,8 @@ func (s *server) keep(ctx context.Context) {
 		if err != nil {
 			s.options.Log.Debug("look for jobs of dead workers", "error", err)
 		}
-		for _, job := range freed {
-			s.options.Log.Warn("job taken back from a worker that is gone", "job", job)
+		for _, task := range freed {
+			s.options.Log.With(task.ids()...).Warn("job taken back from a worker that is gone")
 		}
 	}
 }
@@ -67,7 +68,7 @@ const suspicion = 3 * beatInterval
 //
 // A worker that was only cut off may still run such a job; it is then run
 // twice, and whichever outcome is recorded first stands.
-func (q *Queue) rescue(ctx context.Context, suspects map[string]time.Time) ([]string, error) {
+func (q *Queue) rescue(ctx context.Context, suspects map[string]time.Time) ([]Task, error) {
 	active := map[string]string{} // job to queue
 	queues, err := q.queues(ctx)
 	if err != nil {
@@ -87,7 +88,7 @@ func (q *Queue) rescue(ctx context.Context, suspects map[string]time.Time) ([]st
 		return nil, err
 	}
 	maps.DeleteFunc(suspects, func(job string, _ time.Time) bool { return !slices.Contains(unclaimed, job) })
-	var freed []string
+	var freed []Task
 	for _, job := range unclaimed {
 		since, known := suspects[job]
 		if !known {
@@ -102,11 +103,24 @@ func (q *Queue) rescue(ctx context.Context, suspects map[string]time.Time) ([]st
 			return freed, fmt.Errorf("take back job %s: %w", job, q.options.explain(err))
 		}
 		if n == 1 {
-			freed = append(freed, job)
+			freed = append(freed, q.task(queue, job))
 		}
 		delete(suspects, job)
 	}
 	return freed, nil
+}
+
+// task is what the queue knows of a job: only its name, if it is gone meanwhile.
+func (q *Queue) task(queue, job string) Task {
+	info, err := asynq.NewInspectorFromRedisClient(q.redis).GetTaskInfo(queue, job)
+	if err != nil {
+		return Task{Job: job}
+	}
+	t, err := parseTask(info.Payload)
+	if err != nil {
+		return Task{Job: job}
+	}
+	return t
 }
 
 // unclaimed are those of the jobs that no living server says it runs.

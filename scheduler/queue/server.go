@@ -73,7 +73,7 @@ func (s *server) process(ctx context.Context, t *asynq.Task) error {
 	}
 	r, refusal := s.start(context.WithoutCancel(ctx), task)
 	if refusal != nil {
-		s.options.Log.Info("job handed back", "job", task.Job, "why", refusal.Detail)
+		s.options.Log.With(task.ids()...).Info("job handed back", "why", refusal.Detail)
 		return refusal.error()
 	}
 	select {
@@ -178,7 +178,7 @@ func (s *server) claimFor(ctx context.Context, job string, r *run) (other string
 func (s *server) handle(ctx context.Context, t Task) (r Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.options.Log.Error("handler panicked", "job", t.Job, "panic", p)
+			s.options.Log.With(t.ids()...).Error("handler panicked", "panic", p)
 			r = Result{End: Retry, After: busyDelay, Detail: fmt.Sprint("panic: ", p)}
 		}
 	}()

@@ -19,6 +19,11 @@ type Task struct {
 	Rank  int    `json:"rank,omitempty"` // within the sweep: smaller first
 }
 
+// ids are what every message about a job has.
+func (t Task) ids() []any {
+	return []any{"sweep", t.Sweep, "trial", t.Trial, "fold", t.Fold, "job", t.Job}
+}
+
 // payload is one line of JSON: asynqmon shows text with line breaks in it as
 // "non-printable bytes".
 func (t Task) payload() []byte {
