@@ -18,7 +18,7 @@ func documented(t *testing.T) map[string]*regexp.Regexp {
 		t.Fatal(err)
 	}
 	words := strings.NewReplacer("DIGEST", "[0-9a-f]{64}", "PASS", "[0-9a-f]{64}", "SWEEP", "[^/]+", "JOB", "[^/]+", "NAME", "[^/]+", "EVENT", "[^/]+",
-		"E-S-N", "[0-9]{6}-[0-9]{8}-[0-9]{4}", "/N.json", "/[0-9]{6}\\.json", "/N.log", "/[0-9]{6}\\.log", ".", "\\.")
+		"E-S-N", "[0-9]{6}-[0-9]{8}-[0-9]{4}", "/N.json", "/[0-9]{6}\\.json", "/N-", "/[0-9]{6}-", "/N.log", "/[0-9]{6}\\.log", ".", "\\.")
 	keys := map[string]*regexp.Regexp{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		keys[row[1]] = regexp.MustCompile("^" + words.Replace(row[1]) + "$")
@@ -38,7 +38,8 @@ func TestFormatIsDocumented(t *testing.T) {
 	keys := keysOf(t, s.store, "")
 	keys = append(keys, plan.PlanKey("sweep"), plan.CancelKey("sweep"), plan.PauseKey("sweep"), plan.SettingsKey("sweep"),
 		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), plan.LastCollectionKey,
-		plan.NoticeKey("sweep", "event", 1), plan.NoticeSentKey("sweep", "event"), plan.NotifySinceKey, "probes/abc")
+		plan.NoticeKey("sweep", "event", 1), plan.NoticeSentKey("sweep", "event"), plan.NotifySinceKey,
+		plan.DigestKey("sweep", 1), plan.HistoriesKey("sweep", 1), "probes/abc")
 	met := map[string]bool{}
 	for _, key := range keys {
 		found := false

@@ -51,7 +51,7 @@ type config struct {
 		ServerName       string `mapstructure:"server_name"`
 	} `mapstructure:"redis_auth"`
 
-	Serve serveConfig `mapstructure:"serve"`
+	Serve  serveConfig `mapstructure:"serve"`
 	Notify struct {
 		Webhook string `mapstructure:"webhook"`
 		Secret  string `mapstructure:"secret"`
