@@ -4,6 +4,6 @@
 # a shared machine mean little.
 set -euo pipefail
 count=${BENCH_COUNT:-3}
-for package in ./trainer/compile ./trainer ./trainer/dataset ./scheduler/queue; do
+for package in ./trainer/compile ./trainer ./trainer/dataset ./scheduler/queue ./cmd/orchestrator/internal/web; do
   go test -run '^$' -bench . -benchtime "${BENCH_TIME:-3x}" -count "$count" -timeout 60m "$package"
 done

@@ -81,7 +81,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 func lived(t *testing.T) (*fixture, *plan.Plan) {
 	t.Helper()
 	f := newFixture(t, func(o *Options) { o.Store = artifacts.Mem(); o.Scheduler = &scheduler.Scheduler{Store: o.Store} })
-	p, err := schedulertest.Fill(t.Context(), f.server.o.Store, schedulertest.Shape{Trials: 6, Done: 12, Failed: 1, Running: 1})
+	p, err := schedulertest.Fill(t.Context(), f.server.o.Store, schedulertest.Shape{Trials: 12, Done: 30, Failed: 1, Running: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,9 +106,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	sweep := "/api/v1/sweeps/" + p.ID
 	targets := []string{
-		"/api/v1/session", "/api/v1/sweeps", sweep, sweep + "/results", sweep + "/settings", sweep + "/curves?trials=0,1&points=5", sweep + "/curves?metric=train_loss",
+		"/api/v1/session", "/api/v1/sweeps", sweep, sweep + "/results", sweep + "/settings", sweep + "/importance", sweep + "/curves?trials=0,1&points=5", sweep + "/curves?metric=train_loss",
 		sweep + "/trials/0", sweep + "/trials/5", sweep + "/pictures?limit=3", sweep + "/pictures?sort=unsure&order=asc&right=true&fold=1", sweep + "/picture/0?size=64",
-		"/api/v1/jobs/" + p.Jobs[0].ID + "?sweep=" + p.ID, "/api/v1/jobs/" + p.Jobs[12].ID + "?sweep=" + p.ID, "/api/v1/jobs/" + p.Jobs[13].ID + "?sweep=" + p.ID,
+		"/api/v1/jobs/" + p.Jobs[0].ID + "?sweep=" + p.ID, "/api/v1/jobs/" + p.Jobs[30].ID + "?sweep=" + p.ID, "/api/v1/jobs/" + p.Jobs[31].ID + "?sweep=" + p.ID,
 		"/api/v1/jobs/" + p.Jobs[0].ID + "/evaluation", "/api/v1/compare?of=" + p.ID + "/0&of=" + p.ID + "/1", "/api/v1/workers",
 	}
 	asked := map[string]bool{}

@@ -35,6 +35,7 @@ func routes() []route {
 		{"GET", api + "/sweeps/{sweep}/results", View, "A sweep's results, as `orchestrator results --output json`", typed((*Server).getResults)},
 		{"GET", api + "/sweeps/{sweep}/curves", View, "Learning curves of some trials, thinned", typed((*Server).getCurves)},
 		{"GET", api + "/sweeps/{sweep}/trials/{trial}", View, "One trial with its histories", typed((*Server).getTrial)},
+		{"GET", api + "/sweeps/{sweep}/importance", View, "How much each searched parameter matters", typed((*Server).getImportance)},
 		{"GET", api + "/sweeps/{sweep}/settings", View, "What a sweep is made of", typed((*Server).getSettings)},
 		{"GET", api + "/sweeps/{sweep}/pictures", View, "Pictures with a trial's answers to them, out of fold", typed((*Server).getPictures)},
 		{"GET", api + "/sweeps/{sweep}/picture/{index}", View, "A picture of the data set, small", whole((*Server).getPicture)},

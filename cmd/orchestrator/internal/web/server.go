@@ -38,16 +38,17 @@ type Options struct {
 
 // Server answers requests. Close it in the end.
 type Server struct {
-	o        Options
-	api      huma.API
-	mux      *http.ServeMux
-	root     http.Handler
-	sessions *sessions
-	attempts *attempts
-	answers  *answerCache
-	pictures *pictures
-	hub      *hub
-	oidc     *oidcLogins // nil: not set up
+	o           Options
+	api         huma.API
+	mux         *http.ServeMux
+	root        http.Handler
+	sessions    *sessions
+	attempts    *attempts
+	answers     *answerCache
+	pictures    *pictures
+	importances *importances
+	hub         *hub
+	oidc        *oidcLogins // nil: not set up
 }
 
 // New makes a server. An Access that contradicts itself is an error.
@@ -68,7 +69,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, mux: http.NewServeMux()}
 	s.sessions, s.attempts = newSessions(&s.o.Access), newAttempts(o.Access.Now)
-	s.answers = newAnswerCache()
+	s.answers, s.importances = newAnswerCache(), newImportances()
 	pictures, err := newPictures(o.Store, o.CacheDir)
 	if err != nil {
 		return nil, err

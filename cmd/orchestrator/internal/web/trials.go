@@ -76,10 +76,34 @@ func (s *Server) withHistories(ctx context.Context, p *plan.Plan, trials []int) 
 			jobs, at[f.Job] = append(jobs, f.Job), append(at[f.Job], f)
 		}
 	}
-	return out, s.o.Scheduler.Histories(ctx, p.ID, jobs, func(job string, h []plan.Epoch) error {
+	err = s.o.Scheduler.Histories(ctx, p.ID, jobs, func(job string, h []plan.Epoch) error {
 		for _, f := range at[job] {
 			f.History = h
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, s.addRunning(ctx, out)
+}
+
+// addRunning adds how far the folds have come that run, or wait after they have run.
+func (s *Server) addRunning(ctx context.Context, trials []plan.TrialResult) error {
+	for _, t := range trials {
+		for k := range t.Folds {
+			f := &t.Folds[k]
+			if begun := f.State == plan.Running || f.State == plan.Paused || f.State == plan.Pending && t.State == plan.Running; !begun {
+				continue
+			}
+			history, err := s.runningHistory(ctx, f.Job)
+			if err != nil {
+				return err
+			}
+			if len(history) > len(f.History) {
+				f.History = history
+			}
+		}
+	}
+	return nil
 }
