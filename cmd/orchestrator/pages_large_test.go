@@ -37,7 +37,6 @@ func testPagesOfThousandTrials(t *testing.T, b *browsertest.Browser) {
 		return resp.StatusCode == http.StatusOK
 	})
 	p := b.Page(t, base, browsertest.Light)
-	p.Expect("/importance")
 	p.Open("/")
 	p.WaitText("tbody", "1,000")
 	began := time.Now()

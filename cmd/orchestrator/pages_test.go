@@ -39,6 +39,7 @@ func TestPages(t *testing.T) {
 	t.Run("a sweep that runs", func(t *testing.T) { testPagesOfRunningSweep(t, b) })
 	t.Run("failed jobs", func(t *testing.T) { testPagesOfFailedJobs(t, b) })
 	t.Run("hostile names", func(t *testing.T) { testPagesOfHostileNames(t, b) })
+	t.Run("signing in", func(t *testing.T) { testPagesOfSigningIn(t, b) })
 	t.Run("a thousand trials", func(t *testing.T) { testPagesOfThousandTrials(t, b) })
 
 }
@@ -88,7 +89,6 @@ func testPagesOfRunningSweep(t *testing.T, b *browsertest.Browser) {
 	w.run("dataset", "example", "pictures", "--pictures", "48", "--size", "36")
 	file := w.write("watched.yaml", watchedSweep)
 	p := b.Page(t, w.serve(), browsertest.Light)
-	p.Expect("/importance")
 
 	p.Open("/")
 	p.WaitText("main", "No sweep yet")
@@ -135,6 +135,7 @@ func looksAround(p *browsertest.Page, w *workspace, sweep string) {
 	})
 	p.Open("/jobs/" + running + "?sweep=" + sweep)
 	p.WaitText("main", "1 attempt")
+	p.Wait(`document.querySelector("[data-chart=curves]")`, "its curves are drawn before it is over")
 	p.Open("/workers")
 	p.WaitText("[data-worker]", "1 slot")
 	p.Check("workers")
@@ -183,7 +184,7 @@ func looksAtResults(p *browsertest.Page, r *plan.Results) {
 	p.Wait(`document.querySelectorAll("[data-chart=curves]").length === 1`, "curves are drawn")
 	p.Check("curves")
 	p.Open(at + "?tab=parameters")
-	p.WaitText("main", "Parallel coordinates")
+	p.WaitText("main", "Hutter") // who is to be cited for the importance
 	p.Check("parameters")
 	p.Open(at + "?tab=stopped")
 	p.WaitText("main", "No trial was stopped")

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,12 +104,22 @@ func (p *Page) Open(path string) {
 	p.Wait(settled, path+" is complete")
 }
 
-// Wait waits until a JavaScript expression is true on the page.
+// Wait waits until a JavaScript expression is true on the page, or on the one that it
+// goes to.
 func (p *Page) Wait(expression, what string) {
 	p.t.Helper()
-	_, err := chromedp.Run(p.ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond)))
-	if err != nil {
-		p.t.Fatalf("the page at %s: after %v still not: %s (%v)\nit says: %.1500s", p.Eval("location.href"), patience, what, err, p.Eval("document.body.innerText"))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	poll := chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))
+	for {
+		_, err := chromedp.Run(ctx, poll)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || errors.Is(err, chromedp.ErrPollingTimeout) {
+			p.t.Fatalf("the page at %s: after %v still not: %s (%v)\nit says: %.1500s", p.Eval("location.href"), patience, what, err, p.Eval("document.body.innerText"))
+		}
+		// Asking does not survive that the page goes to another address: again.
 	}
 }
 

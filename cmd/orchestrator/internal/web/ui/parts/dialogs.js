@@ -1,5 +1,5 @@
 // Questions before something changes, and short messages after.
-import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { clean } from "../lib/format.js";
 import { Icon } from "./icons.js";
 
@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 // and gives it back.
 export function Dialog({ label, onClose, children, ...rest }) {
   const ref = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     dialog.showModal();
