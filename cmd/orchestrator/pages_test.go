@@ -117,9 +117,33 @@ func testPagesOfRunningSweep(t *testing.T, b *browsertest.Browser) {
 	best := r.Trials[r.Best.Trial].Summary["accuracy"]
 	p.WaitText(fmt.Sprintf("tr[data-trial='%d'] [data-metric]", r.Best.Trial), fmt.Sprintf("%.4f ± %.4f", best.Mean, best.Std))
 	p.WaitText("tr.best", "best")
+	figuresAsTheCommandLine(t, p)
 	looksAtResults(p, r)
 	worker.signal(os.Interrupt)
 	worker.wait(time.Minute)
+}
+
+// figuresAsTheCommandLine holds what the pages write to what tables write.
+func figuresAsTheCommandLine(t *testing.T, p *browsertest.Page) {
+	t.Helper()
+	for call, want := range map[string]string{
+		`statText({mean: 0.97291, std: 0.02014})`: "0.9729 ± 0.0201", `statText({mean: 0.5, std: null})`: "0.5000",
+		`scoreText(null)`: "nan", `scoreText(123456.789)`: "1.2346e+05", `scoreText(1234.5)`: "1234.5",
+		`numberText(0.0003)`: "0.0003", `numberText(0.00001)`: "1e-05", `numberText(1234567.5)`: "1.2345675e+06", `numberText(1e9)`: "1000000000",
+		`valueText([1, "a"])`: `[1,"a"]`, `valueText("a\u202eb\nc")`: "a b c", `valueText(true)`: "true",
+		`[...shortNames(["a.rate", "b.rate", "c.size"]).values()].join()`: "a.rate,b.rate,size",
+	} {
+		p.Wait(`(window.format ??= import("/assets/lib/format.js").then((m) => { window.format = m })) && window.format.statText`, "the pages' figures can be asked for")
+		name := call[:strings.IndexAny(call, "([")]
+		if name == "" {
+			call = "[...window.format." + strings.TrimPrefix(call, "[...")
+		} else {
+			call = "window.format." + call
+		}
+		if got := p.Eval(call); got != want {
+			t.Errorf("%s writes %q, and the command line %q", call, got, want)
+		}
+	}
 }
 
 // looksAround visits what shows a sweep that runs.
@@ -182,6 +206,8 @@ func looksAtResults(p *browsertest.Page, r *plan.Results) {
 	p.Check("sweep-completed")
 	p.Open(at + "?tab=curves")
 	p.Wait(`document.querySelectorAll("[data-chart=curves]").length === 1`, "curves are drawn")
+	p.Hover("[data-chart=curves]")
+	p.WaitText(".tip", "trial")
 	p.Check("curves")
 	p.Open(at + "?tab=parameters")
 	p.WaitText("main", "Hutter") // who is to be cited for the importance

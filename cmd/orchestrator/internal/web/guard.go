@@ -42,9 +42,9 @@ func (s *Server) recovered(h http.Handler) http.Handler {
 	})
 }
 
-// contentPolicy lets the pages load what the server has, and nothing else. Charts set
-// style attributes in the markup of their tooltips, so that these alone are allowed.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; " +
+// contentPolicy lets the pages load what the server has, and nothing else: no markup
+// of theirs has scripts or styles in it.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // headers tell browsers what answers may do.

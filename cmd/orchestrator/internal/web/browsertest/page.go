@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -146,10 +147,14 @@ func (p *Page) Click(selector string) {
 	p.do("click "+selector, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))))
 }
 
-// Choose chooses a value of a select.
-func (p *Page) Choose(selector, value string) {
+// Hover moves the mouse to the middle of the first element of a CSS selector.
+func (p *Page) Hover(selector string) {
 	p.t.Helper()
-	p.Eval(fmt.Sprintf("(() => { const s = document.querySelector(%s); s.value = %s; s.dispatchEvent(new Event('change', {bubbles: true})); return s.value })()", quote(selector), quote(value)))
+	element := "document.querySelector(" + quote(selector) + ")"
+	p.Eval(element + ".scrollIntoView({block: 'center'})")
+	box, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]float64]("(() => { const b = "+element+".getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] })()"))
+	p.do("find "+selector, err)
+	p.do("hover over "+selector, chromedp.Do(p.ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, box[0], box[1])))
 }
 
 // Type types into the first element of a CSS selector.
@@ -163,7 +168,6 @@ const (
 	Enter  = kb.Enter
 	Escape = kb.Escape
 	Right  = kb.ArrowRight
-	Tab    = kb.Tab
 )
 
 // Press presses keys.

@@ -6,7 +6,7 @@ const NONE = "–";
 export function scoreText(x, decimals = 4) {
   if (x === null || x === undefined || Number.isNaN(x)) return "nan";
   if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
-  if (Math.abs(x) >= 1000) return exponent(Number(x.toPrecision(decimals + 1)));
+  if (Math.abs(x) >= 1000) return exponent(Number(x.toPrecision(decimals + 1)), decimals + 1);
   return x.toFixed(decimals);
 }
 
@@ -25,11 +25,12 @@ export function numberText(x) {
   return exponent(x);
 }
 
-// exponent writes an exponent where it is below -4 or above 5, of two digits.
-function exponent(x) {
+// exponent writes an exponent, of two digits, where it is below -4 or has reached
+// most.
+function exponent(x, most = 6) {
   const [mantissa, power] = x.toExponential().split("e");
   const n = Number(power);
-  if (n >= -4 && n < 6) return String(x);
+  if (n >= -4 && n < most) return String(x);
   return `${mantissa}e${n < 0 ? "-" : "+"}${String(Math.abs(n)).padStart(2, "0")}`;
 }
 
