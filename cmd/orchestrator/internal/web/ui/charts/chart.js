@@ -52,7 +52,7 @@ export const grid = (more = {}) => ({ left: 4, right: 16, top: 14, bottom: 4, ou
 export function axis(name, more = {}) {
   const { axisLabel, ...rest } = more;
   return {
-    name, nameLocation: "middle", nameGap: 8, nameTextStyle: { color: color("muted"), fontSize: 12 },
+    name, nameLocation: "middle", nameGap: 12, nameTextStyle: { color: color("muted"), fontSize: 12 },
     axisLine: { lineStyle: { color: color("line-strong") } }, axisTick: { lineStyle: { color: color("line-strong") } },
     axisLabel: { color: color("muted"), fontSize: 11.5, hideOverlap: true, ...axisLabel },
     splitLine: { lineStyle: { color: color("grid") } }, ...rest,
