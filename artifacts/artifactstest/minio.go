@@ -1,6 +1,7 @@
 package artifactstest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,17 @@ func StartMinIOWith(t testing.TB, o MinIOOptions) *MinIO {
 	}
 	m.ready = func(s *server) *http.Request {
 		r, _ := http.NewRequest(http.MethodGet, s.Endpoint+"/minio/health/ready", nil)
+		return r
+	}
+	// It is ready before it has read its users, and then turns everybody but root away
+	// as if it were out of order.
+	m.stranger = func(s *server) *http.Request {
+		r, _ := http.NewRequest(http.MethodGet, s.Endpoint+"/", nil)
+		now := time.Now().UTC()
+		r.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
+		r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=nobody/"+now.Format("20060102")+
+			"/"+cmp.Or(o.Region, "us-east-1")+"/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+strings.Repeat("0", 64))
 		return r
 	}
 	m.command = func(address string) *exec.Cmd {

@@ -26,12 +26,13 @@ type server struct {
 	SecretKey string
 	Folder    string // its data
 
-	command func(address string) *exec.Cmd
-	ready   func(s *server) *http.Request
-	client  *http.Client
-	cmd     *exec.Cmd
-	out     *lockedBuffer
-	exited  chan struct{}
+	command  func(address string) *exec.Cmd
+	ready    func(s *server) *http.Request
+	stranger func(s *server) *http.Request // from somebody whom it does not know; nil: not asked
+	client   *http.Client
+	cmd      *exec.Cmd
+	out      *lockedBuffer
+	exited   chan struct{}
 }
 
 // findBinary is the program that the environment variable names, or that name on the
@@ -145,16 +146,21 @@ func (s *server) waitReady() error {
 			s.Stop()
 			return fmt.Errorf("the server was not ready in time: %s", s.out)
 		case <-tick.C:
-			res, err := s.client.Do(s.ready(s))
-			if err != nil {
-				continue
-			}
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			if s.answers(s.ready(s)) == http.StatusOK && (s.stranger == nil || s.answers(s.stranger(s)) == http.StatusForbidden) {
 				return nil
 			}
 		}
 	}
+}
+
+// answers is the status of an answer, 0 where there is none.
+func (s *server) answers(r *http.Request) int {
+	res, err := s.client.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
 
 // Pause has the server neither answer nor end, until Continue.

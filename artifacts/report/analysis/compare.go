@@ -87,7 +87,7 @@ const MostPairs = 5000
 func Compare(of []Subject, metric string, baseline int) (*Comparison, error) {
 	switch {
 	case len(of) < 2:
-		return nil, &inputError{fmt.Sprintf("%d trials are given, and a comparison is of two or more", len(of)), "name another trial, as SWEEP/TRIAL"}
+		return nil, &inputError{"a comparison is of two or more trials, and there is " + []string{"none", "one"}[len(of)], "name another trial, as SWEEP/TRIAL"}
 	case baseline < 0 && len(of)*(len(of)-1)/2 > MostPairs, len(of)-1 > MostPairs:
 		return nil, &inputError{fmt.Sprintf("%d trials are too many to compare", len(of)), "name fewer, or a baseline: at most 100 are compared with each other"}
 	case baseline >= len(of):
