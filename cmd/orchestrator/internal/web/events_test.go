@@ -146,29 +146,51 @@ func TestOneWatcherForAll(t *testing.T) {
 	}
 }
 
-func TestASweepThatIsNoMore(t *testing.T) {
-	f, ticks, listen := listens(t, nil)
-	l := listen("/api/v1/events?sweep=" + f.plan.ID)
-	var data map[string]any
-	l.next(&data)
-	v := f.server.hub.topicOf(f.plan.ID).view.(*sweepView)
-	v.sweep = "gone-000000" // as if it had been deleted: the plan of a sweep is kept in memory
-	ticks <- time.Time{}
-	if name := l.next(&data); name != "gone" {
-		t.Errorf("got %q", name)
+// endingView is of a thing that is there until the channel is closed.
+type endingView chan struct{}
+
+func (v endingView) look(context.Context) (bool, error) {
+	select {
+	case <-v:
+		return true, nil
+	default:
+		return false, nil
 	}
-	if name := l.next(&data); name != "" {
-		t.Errorf("after it comes %q", name)
+}
+
+func (v endingView) hello() any   { return "hello" }
+func (v endingView) news() any    { return nil }
+func (v endingView) recent() any  { return nil }
+func (v endingView) name() string { return "ending" }
+
+func TestASweepThatIsNoMore(t *testing.T) {
+	f, ticks, _ := listens(t, nil)
+	gone := &sweepView{s: f.server, sweep: "gone-000000"}
+	if over, err := gone.look(t.Context()); !over || err != nil {
+		t.Errorf("a look at a sweep that is no more: over %v, %v", over, err)
+	}
+	end := make(endingView)
+	c := f.server.hub.join("a sweep", func() view { return end })
+	if first := <-c.events; first.name != "ending" {
+		t.Errorf("the first event is %q", first.name)
+	}
+	close(end)
+	for looked := false; !looked; {
+		select {
+		case ticks <- time.Time{}: // unless the watcher looks by itself, as somebody has just come
+		case last := <-c.events:
+			looked = true
+			if last.name != "gone" {
+				t.Errorf("got %q", last.name)
+			}
+		}
+	}
+	if more, open := <-c.events; open {
+		t.Errorf("after it comes %q", more.name)
 	}
 	if w := f.do("GET", "/api/v1/events?sweep=nothing", nil); w.Code != http.StatusNotFound {
 		t.Errorf("a sweep that never was: %d", w.Code)
 	}
-}
-
-func (h *hub) topicOf(key string) *topic {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.topics[key]
 }
 
 func TestSigningOutEndsListening(t *testing.T) {
