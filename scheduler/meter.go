@@ -21,6 +21,14 @@ type Meter interface {
 	OutcomesRead(known, others int)
 }
 
+// Tracer is told when sweeps change, for those who want to see what happened when. Its
+// methods may be called from any number of goroutines, and must not wait for anybody.
+type Tracer interface {
+	// Reconciled: a reconciliation that began then is over now. It enqueued or withdrew
+	// jobs, as its report says, or stopped so many trials; others are not told of.
+	Reconciled(sweep string, r Report, stopped int, began time.Time)
+}
+
 type noMeter struct{}
 
 func (noMeter) Reconciled(string, Report, time.Duration, error) {}

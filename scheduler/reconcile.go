@@ -24,8 +24,12 @@ type Report struct {
 // brings the queue to what the sweep wants of it.
 func (s *Scheduler) Reconcile(ctx context.Context, sweep string) (Report, error) {
 	began := time.Now()
-	report, err := s.reconcile(ctx, sweep)
+	stopped := 0
+	report, err := s.reconcile(ctx, sweep, &stopped)
 	s.meter().Reconciled(sweep, report, time.Since(began), err)
+	if s.Tracer != nil && report.Enqueued+report.Withdrawn+stopped > 0 {
+		s.Tracer.Reconciled(sweep, report, stopped, began)
+	}
 	if err != nil {
 		return Report{}, fmt.Errorf("reconcile sweep %s: %w", sweep, err)
 	}
@@ -45,7 +49,8 @@ func (s *Scheduler) Advance(ctx context.Context, sweep string) error {
 	return err
 }
 
-func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error) {
+// reconcile adds to stopped the trials that it was the one to stop.
+func (s *Scheduler) reconcile(ctx context.Context, sweep string, stopped *int) (Report, error) {
 	newest, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return Report{}, err
@@ -75,7 +80,7 @@ func (s *Scheduler) reconcile(ctx context.Context, sweep string) (Report, error)
 		}
 		next := v.advance()
 		if held == "" && (len(next.stops) > 0 || next.propose) {
-			if err := s.decide(ctx, v, next); err != nil {
+			if err := s.decide(ctx, v, next, stopped); err != nil {
 				return Report{}, err
 			}
 			if newest, err = s.Plan(ctx, sweep); err != nil {
@@ -121,8 +126,8 @@ func (s *Scheduler) bound(ctx context.Context, v *sight) (plan.State, error) {
 	return plan.Canceled, err
 }
 
-// decide records what is decided.
-func (s *Scheduler) decide(ctx context.Context, v *sight, next advice) error {
+// decide records what is decided, and adds to stopped.
+func (s *Scheduler) decide(ctx context.Context, v *sight, next advice, stopped *int) error {
 	p := v.plan
 	for _, stop := range next.stops {
 		created, err := s.create(ctx, plan.StopKey(p.ID, stop.Trial), stop)
@@ -132,6 +137,7 @@ func (s *Scheduler) decide(ctx context.Context, v *sight, next advice) error {
 		if !created { // somebody else was faster
 			continue
 		}
+		*stopped++
 		s.meter().Stopped(stop)
 		s.log().Info("trial stopped", "sweep", p.ID, "trial", stop.Trial, "why", stop.Reason)
 	}

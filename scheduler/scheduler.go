@@ -41,11 +41,12 @@ type Scheduler struct {
 	// Queue may be nil: then nothing counts as running, and what Submit, Cancel,
 	// Resume and Retry change in the store reaches the queue when a process that
 	// has one reconciles.
-	Queue Queue
-	Log   *slog.Logger     // nil: discard
-	Meter Meter            // nil: nobody measures
-	Poll  time.Duration    // how often Wait looks; 0: a second
-	Now   func() time.Time // nil: time.Now
+	Queue  Queue
+	Log    *slog.Logger     // nil: discard
+	Meter  Meter            // nil: nobody measures
+	Tracer Tracer           // nil: nobody traces
+	Poll   time.Duration    // how often Wait looks; 0: a second
+	Now    func() time.Time // nil: time.Now
 	// CollectionPause is how long a submission waits for a gc beside it to see its plan;
 	// 0: 10 s, which is longer than one needs.
 	CollectionPause time.Duration

@@ -41,12 +41,14 @@ func (d *Daemon) attempt(ctx context.Context, t Task, spec plan.Spec, slot *slot
 		return d.orInterrupted(ctx, Retry, err)
 	}
 	r := d.keep(t, a)
+	r.trace = d.Tracer.Attempt(t, a)
 	r.log.Info("attempt started", "host", a.Host)
 	stop := r.kept.refresh(ctx, d.LogEvery, d.Log)
 	exit := d.supervise(ctx, r, slot)
 	stop()
 	end, err := d.conclude(ctx, r, spec, exit, past)
 	d.Meter.Attempt(exit.cause(), d.Now().Sub(startOf(a)).Seconds())
+	r.trace.End(end, exit.cause(), d.why(exit, err))
 	d.slots.judge(slot, spec.Job, exit.failed(end), r.log)
 	return end, err
 }

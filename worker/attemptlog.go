@@ -29,9 +29,10 @@ const (
 // record is an attempt and where what is said about it goes.
 type record struct {
 	plan.Attempt
-	task Task
-	log  *slog.Logger // the daemon's, with the ids of the attempt, and what is kept
-	kept *keptLog     // nil: its daemon is dead
+	task  Task
+	log   *slog.Logger // the daemon's, with the ids of the attempt, and what is kept
+	kept  *keptLog     // nil: its daemon is dead
+	trace AttemptTrace // nil: its daemon is dead
 }
 
 // keep gives an attempt its log: everything goes to what is kept, and what is

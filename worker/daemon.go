@@ -54,6 +54,7 @@ type Options struct {
 	Board    Board        // nil: nobody looks
 	Log      *slog.Logger // nil: discard
 	Meter    Meter        // nil: nobody measures
+	Tracer   Tracer       // nil: nobody traces
 	Host     string       // in attempts and outcomes; empty: the machine's name
 
 	// CancelPoll is how often the marks of a canceled or paused sweep are looked
@@ -86,6 +87,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Meter == nil {
 		o.Meter = noMeter{}
+	}
+	if o.Tracer == nil {
+		o.Tracer = noTracer{}
 	}
 	if o.Host == "" {
 		o.Host, _ = os.Hostname()

@@ -69,6 +69,14 @@ func playChild() {
 		case "logging":
 			childLog(out).Debug("quietly")
 			childLog(out).Warn("said by the child", "epoch", 2)
+		case "epochs":
+			say(event{Kind: eventEvaluated, Epoch: &plan.Epoch{Epoch: 1, Metrics: plan.Metrics{}}})
+			out.meter = &meter{}
+			out.meter.checkpoint(1500*time.Millisecond, 8)
+			say(event{Kind: eventAlive})
+			say(event{Kind: eventCheckpointed, Object: "first"})
+			say(event{Kind: eventEvaluated, Epoch: &plan.Epoch{Epoch: 2, Metrics: plan.Metrics{}}})
+			say(event{Kind: eventCheckpointed, Object: "second"})
 		case "crash":
 			fmt.Fprintln(os.Stderr, "first line\nlast words")
 			os.Exit(3)

@@ -51,7 +51,7 @@ func (d *Daemon) supervise(ctx context.Context, r record, slot *slot) exit {
 	defer board.close()
 	marked, stopWatching := d.watchHeld(ctx, r)
 	defer stopWatching()
-	s := supervision{d: d, slot: slot, oomKills: d.oomKills(), c: c, board: board, log: log, stall: time.NewTimer(d.Stall), began: d.Now()}
+	s := supervision{d: d, slot: slot, oomKills: d.oomKills(), c: c, board: board, log: log, trace: r.trace, stall: time.NewTimer(d.Stall), began: d.Now()}
 	defer s.end()
 	return s.loop(ctx, events, marked)
 }
@@ -77,7 +77,10 @@ type supervision struct {
 	c     *child
 	board *reporter
 	log   *slog.Logger
+	trace AttemptTrace
 	began time.Time
+	// writing is how many seconds of writing checkpoints were told of since the last one.
+	writing float64
 	// oomKills is what the system had counted when the child began.
 	oomKills int64
 
@@ -133,6 +136,7 @@ func (s *supervision) heard(e event) {
 	s.stall.Reset(s.d.Stall)
 	if e.Measures != nil {
 		s.d.Meter.Measured(*e.Measures)
+		s.writing += e.Measures.Checkpoints.Seconds
 	}
 	switch e.Kind {
 	case eventProgress:
@@ -143,9 +147,12 @@ func (s *supervision) heard(e event) {
 	case eventEvaluated:
 		if e.Epoch != nil {
 			s.log.Info("epoch done", "epoch", e.Epoch.Epoch, "train_loss", e.Epoch.TrainLoss, "scores", e.Epoch.Metrics)
+			s.trace.Epoch(*e.Epoch)
 		}
 	case eventCheckpointed:
 		s.log.Debug("checkpoint written", "object", e.Object)
+		s.trace.Checkpoint(e.Object, time.Duration(s.writing*float64(time.Second)))
+		s.writing = 0
 	}
 	if e.last() {
 		s.x.last = e

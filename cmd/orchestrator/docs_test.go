@@ -134,7 +134,7 @@ func TestSettingsReachChildren(t *testing.T) {
 	if got := c.credentials(); got != (credentials{AccessKey: "ak", SecretKey: "sk"}) {
 		t.Errorf("the child's credentials are %+v", got)
 	}
-	inherited := foreign([]string{"PATH=/bin", "ORCHESTRATOR_REDIS=redis://:pw@h", "AWS_PROFILE=p", "ORCHESTRATOR_REDIS_AUTH_PASSWORD=pw", "ORCHESTRATOR_TEST=1"})
+	inherited := foreign([]string{"PATH=/bin", "ORCHESTRATOR_REDIS=redis://:pw@h", "AWS_PROFILE=p", "ORCHESTRATOR_REDIS_AUTH_PASSWORD=pw", "ORCHESTRATOR_TEST=1", "OTEL_EXPORTER_OTLP_HEADERS=authorization=pw"})
 	if diff := cmp.Diff([]string{"PATH=/bin", "AWS_PROFILE=p", "ORCHESTRATOR_TEST=1"}, inherited); diff != "" {
 		t.Errorf("what the child inherits (-want +got):\n%s", diff)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"orchestrator/cmd/orchestrator/internal/traces"
 )
 
 // app is what every command has: the streams and the settings.
@@ -18,6 +21,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	config   config
+	traces   *traces.Traces // nil: nobody asks for them
 }
 
 // run executes one command line and returns the process's exit code.
@@ -32,6 +36,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
+	a.traces.Close()
 	if err == nil {
 		return exitOK
 	}
@@ -56,7 +61,13 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			a.config, err = loadConfig(cmd.Flags())
+			if a.config, err = loadConfig(cmd.Flags()); err != nil || !traces.Wanted() {
+				return err
+			}
+			log, err := a.config.logger(a.err, slog.LevelWarn)
+			if err == nil {
+				a.traces = traces.Start(currentVersion().Version, log)
+			}
 			return err
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 		return err
 	}
 	rt.Close()
+	began := time.Now()
 	p, err := a.prepare(ctx, file, o.set)
 	if err != nil {
 		return err
@@ -68,7 +70,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.runEmbedded(ctx, store, p, o.slots)
+	r, err := a.runEmbedded(ctx, store, p, o.slots, began)
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 
 // runEmbedded brings a sweep to its end with a queue inside this process. When
 // ctx ends it drains first.
-func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots int) (*plan.Results, error) {
+func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots int, began time.Time) (*plan.Results, error) {
 	log, err := a.config.logger(a.err, slog.LevelWarn) // the display says the rest
 	if err != nil {
 		return nil, err
@@ -107,7 +109,7 @@ func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepare
 	defer unpublish()
 
 	s := a.newScheduler(store, q)
-	if _, err := s.Submit(ctx, p.plan, p.uploads); err != nil {
+	if _, err := a.submit(ctx, s, p, began); err != nil {
 		return nil, err
 	}
 	if _, err := s.Resume(ctx, p.plan.ID); err != nil { // run again after a cancel means go on

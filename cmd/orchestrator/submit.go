@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,7 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 		return err
 	}
 	defer q.Close()
+	began := time.Now()
 	p, err := a.prepare(ctx, file, o.set)
 	if err != nil {
 		return err
@@ -51,7 +53,7 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 	if err != nil {
 		return err
 	}
-	submitted, err := s.Submit(ctx, p.plan, p.uploads)
+	submitted, err := a.submit(ctx, s, p, began)
 	if err != nil {
 		return err
 	}
@@ -61,6 +63,15 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 	err = a.watchToEnd(ctx, s, p.plan.ID)
 	a.notifyNow(ctx, notifier)
 	return err
+}
+
+// submit submits a sweep whose submission began then, with what came before.
+func (a *app) submit(ctx context.Context, s *scheduler.Scheduler, p *prepared, began time.Time) (*scheduler.Submitted, error) {
+	submitted, err := s.Submit(ctx, p.plan, p.uploads)
+	if a.traces != nil {
+		a.traces.Submit(p.plan.ID, submitted, began, err)
+	}
+	return submitted, err
 }
 
 func (a *app) printSubmitted(s *scheduler.Submitted) error {

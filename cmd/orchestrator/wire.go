@@ -135,6 +135,9 @@ func (a *app) newScheduler(store artifacts.Store, q *queue.Queue) *scheduler.Sch
 	if q != nil {
 		s.Queue = q
 	}
+	if a.traces != nil {
+		s.Tracer = a.traces.Scheduler()
+	}
 	return s
 }
 

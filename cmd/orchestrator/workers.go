@@ -150,6 +150,9 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 	if o.metrics != nil {
 		options.Meter = o.metrics.Worker()
 	}
+	if a.traces != nil {
+		options.Tracer = a.traces.Worker()
+	}
 	daemon := worker.New(options)
 	if o.metrics != nil {
 		o.metrics.Slots(daemon.Slots)
@@ -245,8 +248,8 @@ func (c *config) environ() []string {
 	return env
 }
 
-// foreign are the environment variables that are none of our settings: a trainer
-// process has no use for most of those, and some are secrets.
+// foreign are the environment variables that are none of our settings, nor say where
+// traces go: a trainer process has no use for most of those, and some are secrets.
 func foreign(env []string) []string {
 	ours := map[string]bool{}
 	for _, s := range settings {
@@ -254,7 +257,7 @@ func foreign(env []string) []string {
 	}
 	return slices.DeleteFunc(env, func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
-		return ours[name]
+		return ours[name] || strings.HasPrefix(name, "OTEL_")
 	})
 }
 
