@@ -11,7 +11,7 @@ go vet ./...
 run() {
   log=build/$1.json
   shift
-  build/tools/gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile "$log" -- -timeout 45m "$@"
+  build/tools/gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile "$log" -- -timeout 75m "$@"
   if [ "${CI:-}" = true ] && skipped=$(grep '"Action":"skip"' "$log" | grep '"Test":'); then
     echo "skipped in CI:" >&2
     echo "$skipped" >&2
