@@ -265,7 +265,7 @@ func (s *Scheduler) writeDigest(ctx context.Context, p *plan.Plan, n int, submit
 		if err != nil {
 			return err
 		}
-		d.Outcomes[i], h.Histories[i], outcomes[i] = o.Gist(), plan.NewHistory(jobs[i], o.History), tellOf(p.Metric, o)
+		d.Outcomes[i], h.Histories[i], outcomes[i] = o.Gist(), plan.NewHistory(jobs[i], o.History), tellOf(p, o)
 		d.Outcomes[i].Job = jobs[i]
 		return nil
 	})
@@ -280,9 +280,7 @@ func (s *Scheduler) writeDigest(ctx context.Context, p *plan.Plan, n int, submit
 	}
 	known := make(map[string]*told, len(jobs))
 	for i, job := range jobs {
-		if known[job] = outcomes[i]; !curved(p) {
-			known[job].curve = nil
-		}
+		known[job] = outcomes[i]
 	}
 	s.note(p.ID, n, known, true)
 	return nil

@@ -102,9 +102,9 @@ func (s *Scheduler) held(ctx context.Context, sweep string) (plan.State, error) 
 	return "", nil
 }
 
-// ask asks the queue about the jobs of a plan that may still change, before the store is looked at: a job
-// that was in no queue and then has no outcome is truly missing. The other way
-// round it may have ended in between.
+// ask asks the queue about the jobs of a plan that may still change, before the store
+// is looked at: a job that was in no queue and then has no outcome is truly missing.
+// The other way round it may have ended in between.
 func (s *Scheduler) ask(ctx context.Context, p *plan.Plan) (map[string]plan.State, error) {
 	if s.Queue == nil {
 		return nil, nil

@@ -167,7 +167,7 @@ func (m *simulation) finishOne() bool {
 	job := m.running[first].job
 	m.now = m.running[first].end
 	m.running = slices.Delete(m.running, first, first+1)
-	m.outcomes[job.ID], m.stands[job.ID] = tellOf(m.view.plan.Metric, m.outcome(job)), plan.Completed
+	m.outcomes[job.ID], m.stands[job.ID] = tellOf(m.view.plan, m.outcome(job)), plan.Completed
 	if job.Until == 0 {
 		m.spend.Jobs++
 	}

@@ -15,12 +15,16 @@ type told struct {
 	curve   []float64     // of the sweep's metric, greater is better, where rungs need it
 }
 
-// tellOf is what is kept of an outcome in a sweep with that metric.
-func tellOf(metric plan.Metric, o *plan.Outcome) *told {
+// tellOf is what is kept of an outcome in a sweep.
+func tellOf(p *plan.Plan, o *plan.Outcome) *told {
 	gist := o.Gist()
-	t := &told{outcome: gist.Outcome(), curve: make([]float64, len(o.History))}
+	t := &told{outcome: gist.Outcome()}
+	if !curved(p) {
+		return t
+	}
+	t.curve = make([]float64, len(o.History))
 	for i, line := range o.History {
-		t.curve[i] = score(metric, line.Metrics)
+		t.curve[i] = score(p.Metric, line.Metrics)
 	}
 	return t
 }
@@ -52,10 +56,7 @@ func (s *Scheduler) tell(ctx context.Context, p *plan.Plan, jobs []string) (map[
 		if err != nil {
 			return err
 		}
-		read[i] = tellOf(p.Metric, o)
-		if !curved(p) {
-			read[i].curve = nil
-		}
+		read[i] = tellOf(p, o)
 		return nil
 	})
 	if err != nil {
