@@ -16,24 +16,30 @@ import (
 	"orchestrator/scheduler/plan"
 )
 
-// serving is the server on a port of its own, as serve runs it.
+// serving is the server on a port of its own, as serve runs it, until the test ends.
 func serving(t *testing.T, change func(*Options)) (*fixture, string) {
 	t.Helper()
 	f := newFixture(t, change)
+	address, stop := f.serve(t)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("serve ends with %v", err)
+		}
+	})
+	return f, address
+}
+
+// serve runs the server on a port of its own until stop, which tells how it ended.
+func (f *fixture) serve(t *testing.T) (address string, stop func() error) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- f.server.Serve(ctx, func(h *http.Server) error { return h.Serve(l) }) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("serve ends with %v", err)
-		}
-	})
-	return f, l.Addr().String()
+	return l.Addr().String(), func() error { cancel(); return <-ended }
 }
 
 func TestPathsInNames(t *testing.T) {
@@ -195,22 +201,15 @@ func TestLogsAreText(t *testing.T) {
 // Shutting down ends those who listen, and lets the others finish.
 func TestShutdown(t *testing.T) {
 	f := newFixture(t, nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- f.server.Serve(ctx, func(h *http.Server) error { return h.Serve(l) }) }()
+	address, stop := f.serve(t)
 	client := &http.Client{Transport: &http.Transport{}}
-	answer, err := client.Get("http://" + l.Addr().String() + "/api/v1/events?sweep=" + f.plan.ID)
+	answer, err := client.Get("http://" + address + "/api/v1/events?sweep=" + f.plan.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	bufio.NewReader(answer.Body).ReadString('\n')
-	stop()
-	if err := <-ended; err != nil {
+	if err := stop(); err != nil {
 		t.Errorf("it ends with %v", err)
 	}
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil {

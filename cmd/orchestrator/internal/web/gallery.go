@@ -44,11 +44,7 @@ type galleryItem struct {
 }
 
 func (s *Server) getPictures(ctx context.Context, in *galleryInput) (*gallery, error) {
-	p, err := s.o.Scheduler.Plan(ctx, in.Sweep)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.o.Scheduler.Glance(ctx, in.Sweep)
+	p, r, err := s.planAndResults(ctx, in.Sweep)
 	if err != nil {
 		return nil, err
 	}

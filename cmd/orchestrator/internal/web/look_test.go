@@ -178,8 +178,8 @@ func TestQueuePages(t *testing.T) {
 	}
 }
 
-// Ten thousand jobs: the list and the page of the sweep, cold. The bounds are for the
-// order of magnitude alone, as the machine may be busy; make bench has figures.
+// The page of a sweep of two thousand jobs is complete, and neither it nor its curves
+// are large; make bench has the times of ten thousand.
 func TestManyJobs(t *testing.T) {
 	store := artifacts.Mem()
 	p, err := schedulertest.Fill(t.Context(), store, schedulertest.Shape{Trials: 200, Folds: 10, Epochs: 20, Done: schedulertest.All, Bare: true})

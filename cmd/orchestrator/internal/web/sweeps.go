@@ -88,11 +88,7 @@ type sweepPage struct {
 }
 
 func (s *Server) getSweep(ctx context.Context, in *SweepInput) (*sweepPage, error) {
-	p, err := s.o.Scheduler.Plan(ctx, in.Sweep)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.o.Scheduler.Glance(ctx, in.Sweep)
+	p, r, err := s.planAndResults(ctx, in.Sweep)
 	if err != nil {
 		return nil, err
 	}
