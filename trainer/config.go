@@ -45,9 +45,18 @@ type Job struct {
 	// Oversample is 5 or 10 to average the last evaluation over so many crops of
 	// each picture (see Crops); 0 or 1: the central one.
 	Oversample int
-	Seed       int64
-	Mirror     bool // random left-right flips in training
-	CenterCrop bool // the crop is central in training too, not at random
+	// Precision is what the network is computed in: float32 (also where it is empty),
+	// tf32, bfloat16 or float16. Weights, losses and updates are float32 in any case.
+	Precision string
+	// Target is the kind of device whose lowerings the graphs have: cpu (also where it
+	// is empty) or cuda.
+	Target string
+	// Deterministic asks of a device that can be faster without it for the same bits on
+	// every run; the CPU gives them in any case.
+	Deterministic bool
+	Seed          int64
+	Mirror        bool // random left-right flips in training
+	CenterCrop    bool // the crop is central in training too, not at random
 
 	// Features are the answers of the network's frozen part to all samples of Data
 	// (see Job.Frozen), computed beforehand; nil: every step computes them.

@@ -50,6 +50,7 @@ func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, 
 		},
 		Rates: rates, Epochs: t.Epochs, StopAfter: s.Until, BatchSize: t.BatchSize, MicroBatch: int(t.MicroBatchSize),
 		EvalBatch: s.Config.Evaluation.BatchSize, Oversample: s.Config.Evaluation.Oversample, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror, CenterCrop: s.Config.Preprocessing.CenterCrop,
+		Precision: string(t.Precision), Deterministic: t.Deterministic,
 		CheckpointEveryEpochs: s.Checkpoints.EveryEpochs,
 		Metadata:              metadata,
 	}, nil

@@ -16,7 +16,7 @@ func defaults() document {
 			Preprocessing: Preprocessing{Resize: Size{256, 256}, Channels: "rgb", Scale: 1},
 			Training: Training{
 				Loss: "softmax", Optimizer: "sgd", Momentum: 0.9, Policy: Policy{Policy: "fixed"},
-				BatchSize: 32, CacheFeatures: "auto", Seed: 42, Deterministic: true, Threads: 2,
+				BatchSize: 32, CacheFeatures: "auto", Precision: "float32", Seed: 42, Deterministic: true, Threads: 2,
 			},
 			Evaluation: Evaluation{Metrics: []string{"accuracy", "loss"}, Oversample: 1},
 		},

@@ -26,7 +26,7 @@ type object = map[string]any
 // words are the settings that are one of a few.
 var words = map[string][]string{
 	"method": methods, "metric.name": metrics, "metric.goal": goals, "dataset.on_bad": onBad, "preprocessing.channels": channels,
-	"training.loss": losses, "training.optimizer": optimizers, "training.lr_policy.policy": policies, "training.cache_features": cacheFeatures,
+	"training.loss": losses, "training.optimizer": optimizers, "training.lr_policy.policy": policies, "training.cache_features": cacheFeatures, "training.precision": precisions,
 	"evaluation.metrics[]": metrics, "resources.device": devices, "early_terminate.type": pruneTypes(),
 	"model.surgery[].append.kind": layerKinds, "model.surgery[].insert_after.kind": {"relu", "dropout"},
 	"probe.classifiers[]": probeClassifiers, "probe.selection": probeSelections,

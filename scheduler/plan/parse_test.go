@@ -163,7 +163,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			Policy:    Policy{Policy: "multistep", Epochs: []int{5, 7}, Gamma: 0.5, WarmUp: 1},
 			LRMult:    Factors{{"z*", 10, 10}, {"a*", 0, 0}, {"fc8", 10, 20}},
 			DecayMult: Factors{{"*bias", 1, 0}},
-			Epochs:    65, BatchSize: 256, MicroBatchSize: 32, CacheFeatures: "off", Seed: 7, Deterministic: false, Threads: 4,
+			Epochs:    65, BatchSize: 256, MicroBatchSize: 32, CacheFeatures: "off", Precision: "bfloat16", Seed: 7, Deterministic: false, Threads: 4,
 		},
 		Evaluation: Evaluation{Metrics: []string{"accuracy", "loss", "f1", "auc"}, BatchSize: 64, Oversample: 10},
 	}

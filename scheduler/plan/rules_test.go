@@ -162,7 +162,7 @@ func FuzzConstraint(f *testing.F) {
 // can be read in a constraint, under the name that the file has for it.
 func TestConstraintsKnowTheSettings(t *testing.T) {
 	known := newNames(nil).paths
-	for _, want := range []string{"training.micro_batch_size", "training.lr_policy.warm_up", "preprocessing.mean", "model.base", "evaluation.metrics", "training.cache_features", "probe.layers"} {
+	for _, want := range []string{"training.micro_batch_size", "training.lr_policy.warm_up", "preprocessing.mean", "model.base", "evaluation.metrics", "training.cache_features", "training.precision", "probe.layers"} {
 		if !slices.Contains(known, want) {
 			t.Errorf("%s is not known; known are %s", want, list(known))
 		}

@@ -32,6 +32,15 @@ func (c *checker) training(t Training) {
 	c.count("training.threads", t.Threads, 1, 256)
 }
 
+// precision checks the format of the numbers; those but float32 are of GPUs.
+func (c *checker) precision(p Precision, device string) {
+	const field = "training.precision"
+	c.word(field, string(p), precisions, nil)
+	if !p.IsZero() && slices.Contains(precisions, string(p)) && device != "cuda" {
+		c.bad(field, fmt.Sprintf("is %s, which only GPUs compute in, but resources.device is %s", p, device), "write resources: {device: cuda}, or precision: float32")
+	}
+}
+
 func (c *checker) microBatch(t Training) {
 	const field = "training.micro_batch_size"
 	n := int(t.MicroBatchSize)

@@ -132,6 +132,7 @@ type Training struct {
 	BatchSize      int           `yaml:"batch_size" json:"batch_size"`
 	MicroBatchSize MicroBatch    `yaml:"micro_batch_size,omitempty" json:"micro_batch_size,omitempty"`
 	CacheFeatures  CacheFeatures `yaml:"cache_features" json:"cache_features,omitzero"`
+	Precision      Precision     `yaml:"precision" json:"precision,omitzero"` // one of precisions
 	Seed           int64         `yaml:"seed" json:"seed"`
 	Deterministic  bool          `yaml:"deterministic" json:"deterministic"`
 	Threads        int           `yaml:"threads" json:"threads"` // intra-op threads; part of the identity, as it can change the bits
@@ -155,6 +156,13 @@ type CacheFeatures string
 
 // IsZero is of auto, so that the identity of a job has no trace of it.
 func (c CacheFeatures) IsZero() bool { return c == "" || c == "auto" }
+
+// Precision is the format of the numbers that the network is computed in; weights,
+// losses and updates are float32 in any case. What JSON does not name is float32.
+type Precision string
+
+// IsZero is of float32, so that the identity of a job has no trace of it.
+func (p Precision) IsZero() bool { return p == "" || p == "float32" }
 
 // ClassWeights are factors of the loss of each class's pictures: in the file
 // either the word balanced, or a mapping from classes to factors, 1 where a class

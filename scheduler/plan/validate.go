@@ -26,6 +26,7 @@ var (
 	policies        = []string{"fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid", "cosine", "plateau"}
 	laterPolicies   = []string{"one_cycle"}
 	cacheFeatures   = []string{"auto", "off"}
+	precisions      = []string{"float32", "tf32", "bfloat16", "float16"}
 )
 
 // maxSlots is the most slots that a job may take.
@@ -182,6 +183,7 @@ func (c *checker) config(doc *document) {
 		c.probe(doc)
 	} else {
 		c.training(doc.Training)
+		c.precision(doc.Training.Precision, doc.Resources.Device)
 		c.policy(doc.Training)
 	}
 	c.evaluation(doc)
