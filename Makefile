@@ -50,8 +50,9 @@ chaos: setup test-tools ## kill -9 a thousand processes of a cluster that trains
 	ORCHESTRATOR_TEST_CHAOS_KILLS=1000 ORCHESTRATOR_TEST_CHAOS_OUTAGE=1m \
 		go test ./cmd/orchestrator -run TestChaos -v -timeout 3h
 
-test-tools: $(MINIO) $(VERSITYGW) $(TOOLS)/gotestsum ## MinIO and another S3 server (built from their Go modules), Redis, the test runner
+test-tools: $(MINIO) $(VERSITYGW) $(TOOLS)/gotestsum ## MinIO and another S3 server (built from their Go modules), Redis, Chromium, the test runner
 	./tools/install-redis.sh
+	./tools/install-chromium.sh
 
 $(MINIO):
 	GOBIN=$(TOOLS) GOFLAGS=-mod=mod go install github.com/minio/minio@$(MINIO_VERSION)

@@ -245,7 +245,7 @@ func (s *study) daemon(kill string, board Board) *Daemon {
 // library finds the ONNX Runtime library, without which there is no training.
 func library(t *testing.T) string {
 	t.Helper()
-	path, _, err := ort.FindLibrary("")
+	path, _, err := ort.FindLibrary("", "cpu")
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // continuous integration it fails.
 func newRuntime(t *testing.T) *ort.Runtime {
 	t.Helper()
-	if _, _, err := ort.FindLibrary(""); err != nil {
+	if _, _, err := ort.FindLibrary("", "cpu"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}

@@ -85,7 +85,7 @@ func exists(path string) bool {
 // continuous integration it fails.
 func newRuntime(t testing.TB) *ort.Runtime {
 	t.Helper()
-	if _, _, err := ort.FindLibrary(""); err != nil {
+	if _, _, err := ort.FindLibrary("", "cpu"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}

@@ -11,8 +11,12 @@ import (
 // LibraryEnv is the environment variable that names the library.
 const LibraryEnv = "ORCHESTRATOR_ONNXRUNTIME_LIBRARY"
 
-// installed is where `make setup` puts the library, below the repository's root.
-var installed = filepath.Join("build", "onnxruntime", "lib")
+// Where `make setup` and `make setup-cuda` put the library, below the repository's
+// root.
+var (
+	installed     = filepath.Join("build", "onnxruntime", "lib")
+	installedCUDA = filepath.Join("build", "onnxruntime-cuda", "lib")
+)
 
 // FindLibrary returns the path of the ONNX Runtime library, or a bare name that
 // the dynamic linker resolves. An explicit path (a file or the folder it is in)
@@ -20,10 +24,11 @@ var installed = filepath.Join("build", "onnxruntime", "lib")
 // order: $ORCHESTRATOR_ONNXRUNTIME_LIBRARY (as strict as explicit), the folders
 // lib, ../lib and ../build/onnxruntime/lib beside the executable,
 // build/onnxruntime/lib under the working directory and each of its parents, and
-// the dynamic linker's own search path.
+// the dynamic linker's own search path. For the device "cuda", folders
+// build/onnxruntime-cuda/lib come before build/onnxruntime/lib.
 //
 // tried lists every place looked at, in order. The error is a *LibraryError.
-func FindLibrary(explicit string) (path string, tried []string, err error) {
+func FindLibrary(explicit, device string) (path string, tried []string, err error) {
 	if explicit == "" {
 		explicit = os.Getenv(LibraryEnv)
 	}
@@ -31,7 +36,7 @@ func FindLibrary(explicit string) (path string, tried []string, err error) {
 		path, err = explicitLibrary(explicit)
 		return path, []string{explicit}, err
 	}
-	for _, dir := range libraryDirs() {
+	for _, dir := range libraryDirs(device) {
 		tried = append(tried, filepath.Join(dir, libraryNames()[0]))
 		if path = libraryIn(dir); path != "" {
 			return path, tried, nil
@@ -71,7 +76,11 @@ func statReason(err error) string {
 }
 
 // libraryDirs are the folders searched, nearest to the executable first.
-func libraryDirs() []string {
+func libraryDirs(device string) []string {
+	built := []string{installed}
+	if device == "cuda" {
+		built = []string{installedCUDA, installed}
+	}
 	var dirs []string
 	add := func(parts ...string) {
 		if dir := filepath.Join(parts...); !slices.Contains(dirs, dir) {
@@ -85,11 +94,15 @@ func libraryDirs() []string {
 		bin := filepath.Dir(exe)
 		add(bin, "lib")
 		add(bin, "..", "lib")
-		add(bin, "..", installed)
+		for _, lib := range built {
+			add(bin, "..", lib)
+		}
 	}
 	if dir, err := os.Getwd(); err == nil {
 		for {
-			add(dir, installed)
+			for _, lib := range built {
+				add(dir, lib)
+			}
 			parent := filepath.Dir(dir)
 			if parent == dir {
 				break

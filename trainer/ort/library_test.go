@@ -14,7 +14,7 @@ import (
 // installedLibrary is the library that the other tests run on.
 func installedLibrary(t testing.TB) string {
 	t.Helper()
-	path, _, err := FindLibrary("")
+	path, _, err := FindLibrary("", "cpu")
 	if err == nil {
 		return path
 	}
@@ -104,8 +104,9 @@ func TestFindLibrary(t *testing.T) {
 	name := libraryNames()[0]
 	root := t.TempDir()
 	inTree := filepath.Join(root, installed, name)
+	withCUDA := filepath.Join(root, installedCUDA, name)
 	other := filepath.Join(root, "own", name)
-	for _, path := range []string{inTree, other} {
+	for _, path := range []string{inTree, withCUDA, other} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}
@@ -118,11 +119,13 @@ func TestFindLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
-		explicit, env, dir string
-		want               string // "" for an error
+		explicit, env, dir, device string
+		want                       string // "" for an error
 	}{
 		"under the working directory": {dir: root, want: inTree},
 		"under a parent":              {dir: deep, want: inTree},
+		"for CUDA":                    {dir: deep, device: "cuda", want: withCUDA},
+		"environment before CUDA":     {env: other, dir: root, device: "cuda", want: other},
 		"environment":                 {env: other, dir: root, want: other},
 		"explicit before environment": {explicit: other, env: inTree, dir: root, want: other},
 		"explicit folder":             {explicit: filepath.Dir(other), dir: deep, want: other},
@@ -134,7 +137,7 @@ func TestFindLibrary(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv(LibraryEnv, test.env)
 			t.Chdir(test.dir)
-			got, tried, err := FindLibrary(test.explicit)
+			got, tried, err := FindLibrary(test.explicit, test.device)
 			if (err == nil) != (test.want != "") || got != test.want {
 				t.Errorf("found %q (%v), want %q; tried %q", got, err, test.want, tried)
 			}
@@ -150,7 +153,7 @@ func TestNothingFoundListsThePlaces(t *testing.T) {
 	t.Setenv(LibraryEnv, "")
 	dir := t.TempDir()
 	t.Chdir(dir)
-	_, tried, err := FindLibrary("")
+	_, tried, err := FindLibrary("", "cpu")
 	if err == nil {
 		t.Skip("this machine has an ONNX Runtime in the linker's path")
 	}

@@ -52,6 +52,7 @@ type library struct {
 	path      string
 	version   string
 	providers []string
+	api       api
 }
 
 // loadable reports whether the dynamic linker finds name.
@@ -85,12 +86,13 @@ func load(path string) (*library, error) {
 		return nil, &LibraryError{Path: path, Reason: "is a shared library, but not ONNX Runtime (it has no OrtGetApiBase)"}
 	}
 	lib := &library{path: path, version: C.GoString(found)}
-	api := C.library_api(handle, APIVersion)
-	if api == nil {
+	table := C.library_api(handle, APIVersion)
+	if table == nil {
 		return nil, &LibraryError{Path: path, Found: lib.version,
 			Reason: fmt.Sprintf("is version %s, which is too old: 1.%d or newer is needed", lib.version, APIVersion)}
 	}
-	lib.providers = providers(api)
+	lib.providers = providers(table)
+	lib.api = newAPI(unsafe.Pointer(table))
 	return lib, nil
 }
 

@@ -18,35 +18,67 @@ type Session struct {
 	inputs, outputs []onnx.Value
 	inPlace         map[string][]string // outputs that may be written into memory of inputs
 	onClose         func()
+	memory          *memory  // nil: the host's
+	binding         *binding // for a memory of its own
 
 	mu      sync.Mutex
 	session *onnxruntime.DynamicAdvancedSession // nil once closed
 }
 
-func newSession(g *onnx.Graph, threads int) (*Session, error) {
+// newSession opens a graph, and says what of it the device leaves to the CPU.
+func (r *Runtime) newSession(g *onnx.Graph) (s *Session, left []Placement, err error) {
 	if err := checkStatic(g); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	model, err := onnx.Encode(g)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	options, err := sessionOptions(threads)
+	options, err := r.sessionOptions()
 	if err != nil {
-		return nil, fmt.Errorf("session options: %w", err)
+		return nil, nil, fmt.Errorf("session options: %w", err)
 	}
 	defer func() { _ = options.Destroy() }() // only fails where there is nothing to free
 	session, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, names(g.Inputs), names(g.Outputs), options)
 	if err != nil {
-		return nil, classed(err)
+		return nil, nil, classed(err)
 	}
-	return &Session{
+	defer func() {
+		if err != nil {
+			_ = session.Destroy() // frees memory only
+		}
+	}()
+	s = &Session{
 		name:    g.Name,
 		inputs:  slices.Clone(g.Inputs),
 		outputs: slices.Clone(g.Outputs),
 		inPlace: maps.Clone(g.InPlace),
+		memory:  r.memory,
 		session: session,
-	}, nil
+	}
+	if left, err = r.placement(g.Name, session); err != nil {
+		return nil, nil, err
+	}
+	if r.memory != nil {
+		s.binding, err = newBinding(r.lib.api, session, names(g.Inputs), names(g.Outputs))
+	}
+	return s, left, err
+}
+
+// placement lists what of a session is left to the CPU.
+func (r *Runtime) placement(graph string, session *onnxruntime.DynamicAdvancedSession) ([]Placement, error) {
+	if r.device == "cpu" {
+		return nil, nil
+	}
+	nodes, err := r.lib.api.assignments(sessionHandle(session))
+	if err != nil {
+		return nil, err
+	}
+	left := leftToCPU(graph, nodes)
+	if len(left) > 0 && r.tuning.Strict {
+		return nil, &PlacementError{Device: r.device, Left: left}
+	}
+	return left, nil
 }
 
 func checkStatic(g *onnx.Graph) error {
@@ -87,24 +119,40 @@ func names(values []onnx.Value) []string {
 //
 // Denormals are left as they are: to flush them is a property of the thread that
 // runs, and which thread that is, is Go's choice.
-func sessionOptions(threads int) (*onnxruntime.SessionOptions, error) {
+func (r *Runtime) sessionOptions() (*onnxruntime.SessionOptions, error) {
 	o, err := onnxruntime.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
 		o.SetExecutionMode(onnxruntime.ExecutionModeSequential),
-		o.SetIntraOpNumThreads(threads),
+		o.SetIntraOpNumThreads(r.threads),
 		o.SetInterOpNumThreads(1),
 		o.SetGraphOptimizationLevel(onnxruntime.GraphOptimizationLevelEnableAll),
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		o.AddSessionConfigEntry("optimization.disable_specified_optimizers", "Pad_Fusion"),
 		o.SetMemPattern(false),
 	)
+	if err == nil && r.device != "cpu" {
+		err = r.deviceOptions(o)
+	}
 	if err != nil {
 		return nil, errors.Join(err, o.Destroy())
 	}
 	return o, nil
+}
+
+// deviceOptions are for a device that is no processor.
+func (r *Runtime) deviceOptions(o *onnxruntime.SessionOptions) error {
+	if err := appendProvider(o, r.device, r.tuning); err != nil {
+		return r.deviceError(err)
+	}
+	if r.tuning.Deterministic {
+		if err := r.lib.api.setDeterministic(o); err != nil {
+			return err
+		}
+	}
+	return o.AddSessionConfigEntry("session.record_ep_graph_assignment_info", "1")
 }
 
 // Run reads inputs and writes outputs, in the order of the graph's Inputs and
@@ -119,6 +167,12 @@ func (s *Session) Run(inputs, outputs []*onnx.Tensor) error {
 	defer s.mu.Unlock()
 	if s.session == nil {
 		return fmt.Errorf("graph %q: the session is closed", s.name)
+	}
+	if s.memory != nil {
+		if err := s.runBound(inputs, outputs); err != nil {
+			return fmt.Errorf("graph %q: %w", s.name, err)
+		}
+		return nil
 	}
 	in, err := bindAll(inputs)
 	defer in.release()
@@ -148,5 +202,8 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.onClose()
+	if s.binding != nil {
+		s.binding.close()
+	}
 	return session.Destroy()
 }

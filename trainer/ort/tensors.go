@@ -47,6 +47,9 @@ func checkTensor(want onnx.Value, t *onnx.Tensor) error {
 	if t.Type != want.Type || !slices.Equal(t.Shape, want.Shape) {
 		return fmt.Errorf("want %v%v, got %v%v", want.Type, want.Shape, t.Type, t.Shape)
 	}
+	if b, ok := t.Data.(*Buffer); ok {
+		return b.check(t)
+	}
 	n, ok := elements(t)
 	if !ok {
 		return fmt.Errorf("a tensor of type %v cannot hold its data in a %T", t.Type, t.Data)
@@ -81,6 +84,8 @@ func elements(t *onnx.Tensor) (int, bool) {
 // address is where t's data begin; nil where it has none.
 func address(t *onnx.Tensor) unsafe.Pointer {
 	switch d := t.Data.(type) {
+	case *Buffer:
+		return d.at
 	case []float32:
 		return unsafe.Pointer(unsafe.SliceData(d))
 	case []float64:
@@ -99,15 +104,15 @@ func address(t *onnx.Tensor) unsafe.Pointer {
 	return nil
 }
 
-// binding lends Go memory to the library for one run.
-type binding struct {
+// hostValues lends Go memory to the library for one run.
+type hostValues struct {
 	values []onnxruntime.Value
 	fetchs []func() // copies of outputs that the library could not write in place
 	pinner runtime.Pinner
 }
 
-func bindAll(tensors []*onnx.Tensor) (*binding, error) {
-	b := &binding{values: make([]onnxruntime.Value, 0, len(tensors))}
+func bindAll(tensors []*onnx.Tensor) (*hostValues, error) {
+	b := &hostValues{values: make([]onnxruntime.Value, 0, len(tensors))}
 	for _, t := range tensors {
 		if at := address(t); at != nil {
 			b.pinner.Pin(at)
@@ -119,7 +124,7 @@ func bindAll(tensors []*onnx.Tensor) (*binding, error) {
 	return b, nil
 }
 
-func (b *binding) bind(t *onnx.Tensor) error {
+func (b *hostValues) bind(t *onnx.Tensor) error {
 	switch d := t.Data.(type) {
 	case []float32:
 		return bindSlice(b, t.Shape, d)
@@ -137,7 +142,7 @@ func (b *binding) bind(t *onnx.Tensor) error {
 	return bindSlice(b, t.Shape, t.Data.([]bool))
 }
 
-func bindSlice[T onnxruntime.TensorData](b *binding, shape []int, data []T) error {
+func bindSlice[T onnxruntime.TensorData](b *hostValues, shape []int, data []T) error {
 	if len(shape) == 0 { // the bindings have scalars by value only
 		v, err := onnxruntime.NewScalar(data[0])
 		if err != nil {
@@ -159,13 +164,13 @@ func bindSlice[T onnxruntime.TensorData](b *binding, shape []int, data []T) erro
 	return nil
 }
 
-func (b *binding) fetch() {
+func (b *hostValues) fetch() {
 	for _, f := range b.fetchs {
 		f()
 	}
 }
 
-func (b *binding) release() {
+func (b *hostValues) release() {
 	for _, v := range b.values {
 		_ = v.Destroy() // only forgets; it has no way to fail
 	}
