@@ -1,7 +1,7 @@
 # The two commands of the README are `make quickstart` and `make test`.
 # Everything that is fetched is pinned: Go modules by go.sum, the ONNX Runtime
 # library and the libraries of the pages by the integrity hashes in their
-# package-lock.json.
+# package-lock.json, the libraries for CUDA by the hashes in trainer/ort/library.
 
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW_VERSION := v1.8.0
@@ -10,6 +10,7 @@ GOTESTSUM_VERSION := v1.13.0
 
 ORT_DIR := build/onnxruntime
 ORT_LIB := $(ORT_DIR)/lib/.ready
+ORT_CUDA_DIR := build/onnxruntime-cuda
 TOOLS   := $(CURDIR)/build/tools
 MINIO   := $(TOOLS)/minio
 VERSITYGW := $(TOOLS)/versitygw
@@ -21,9 +22,12 @@ export VERSITYGW_BIN ?= $(VERSITYGW)
 WEB := cmd/orchestrator/internal/web
 PAGES := $(WEB)/ui/vendor/.ready
 
-.PHONY: setup web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe bench-orchestration light-models zoo fuzz clean
+.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe bench-orchestration light-models zoo fuzz clean
 
 setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
+
+setup-cuda: ## the library for NVIDIA GPUs under build/, with pip: make setup-cuda CUDA=12, or 13; WITH_CUDA=1 for hosts that have the driver alone
+	./tools/install-onnxruntime-cuda.sh --cuda $(or $(CUDA),13) $(if $(WITH_CUDA),--with-cuda) $(ORT_CUDA_DIR)
 
 web: $(PAGES) ## copy the libraries of the pages of `orchestrator serve` to where the program embeds them
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,7 +150,7 @@ func (c *cluster) add(t *testing.T, file string, document []byte) {
 }
 
 func TestManifests(t *testing.T) {
-	for _, dir := range []string{"kubernetes/base", "kubernetes/minio"} {
+	for _, dir := range []string{"kubernetes/base", "kubernetes/minio", "kubernetes/gpu"} {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			c := load(t, dir)
 			for _, name := range []string{"redis", "worker", "serve"} {
@@ -254,12 +256,32 @@ func (c *cluster) checkPolicies(t *testing.T) {
 	}
 }
 
+// TestGPUWorker: it asks for one GPU, may go where the GPUs are, and runs an image
+// that the kustomization knows.
+func TestGPUWorker(t *testing.T) {
+	spec := load(t, "kubernetes/gpu").pods["worker-cuda"].template.Spec
+	container := spec.Containers[0]
+	if gpus := container.Resources.Limits["nvidia.com/gpu"]; gpus.Value() != 1 {
+		t.Errorf("%s GPUs, want 1", gpus.String())
+	}
+	want := corev1.Toleration{Key: "nvidia.com/gpu", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}
+	if !slices.Contains(spec.Tolerations, want) {
+		t.Errorf("tolerations %v, want %v", spec.Tolerations, want)
+	}
+	if images := readKustomization(t, "kubernetes/gpu").Images; len(images) != 1 || images[0]["name"] != container.Image {
+		t.Errorf("the kustomization names %v, the container runs %s", images, container.Image)
+	}
+}
+
 // TestDrainFits: Kubernetes and systemd wait longer than a worker may take to write
 // its checkpoints.
 func TestDrainFits(t *testing.T) {
 	const grace = 5 * 60 // worker.Options.StopGrace
-	if got := *load(t, "kubernetes/base").pods["worker"].template.Spec.TerminationGracePeriodSeconds; got <= grace {
-		t.Errorf("a worker's pod is killed after %d s, in the middle of its checkpoint", got)
+	pods := load(t, "kubernetes/gpu").pods
+	for _, name := range []string{"worker", "worker-cuda"} {
+		if got := *pods[name].template.Spec.TerminationGracePeriodSeconds; got <= grace {
+			t.Errorf("a pod of %s is killed after %d s, in the middle of its checkpoint", name, got)
+		}
 	}
 	unit, err := os.ReadFile("systemd/orchestrator-worker@.service")
 	if err != nil {
@@ -291,7 +313,9 @@ func TestGenerated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, p := range load(t, "kubernetes/minio").pods {
+	pods := load(t, "kubernetes/minio").pods
+	maps.Copy(pods, load(t, "kubernetes/gpu").pods)
+	for name, p := range pods {
 		for _, container := range p.template.Spec.Containers {
 			for _, e := range container.EnvFrom {
 				if !names[e.SecretRef.Name] {
@@ -332,6 +356,7 @@ func TestUnits(t *testing.T) {
 		t.Fatalf("units %v, %v", units, err)
 	}
 	dir := t.TempDir()
+	addGPU(t, dir)
 	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		if err != nil {
@@ -346,5 +371,21 @@ func TestUnits(t *testing.T) {
 		if err != nil || len(bytes.TrimSpace(out)) > 0 {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}
+	}
+}
+
+// addGPU puts the addition for GPU hosts to where systemd reads it for the unit.
+func addGPU(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile("systemd/gpu.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "orchestrator-worker@.service.d")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "gpu.conf"), text, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

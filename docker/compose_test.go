@@ -20,8 +20,8 @@ import (
 const root = ".."
 
 // load reads docker-compose.yml as the compose plugin does, with .env.example as
-// the environment.
-func load(t *testing.T) *types.Project {
+// the environment and these profiles.
+func load(t *testing.T, profiles ...string) *types.Project {
 	t.Helper()
 	env, err := dotenv.Read(filepath.Join(root, ".env.example"))
 	if err != nil {
@@ -31,15 +31,15 @@ func load(t *testing.T) *types.Project {
 	for k, v := range env {
 		pairs = append(pairs, k+"="+v)
 	}
-	project, err := loadWith(pairs)
+	project, err := loadWith(pairs, profiles...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
 }
 
-func loadWith(env []string) (*types.Project, error) {
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithEnv(env))
+func loadWith(env []string, profiles ...string) (*types.Project, error) {
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithEnv(env), cli.WithProfiles(profiles))
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +47,17 @@ func loadWith(env []string) (*types.Project, error) {
 }
 
 func TestServices(t *testing.T) {
-	project := load(t)
-	names := project.ServiceNames()
-	slices.Sort(names)
-	if want := []string{"minio", "redis", "serve", "worker"}; !slices.Equal(names, want) {
-		t.Fatalf("services %v, want %v", names, want)
+	for _, c := range []struct{ profiles, want []string }{
+		{nil, []string{"minio", "redis", "serve", "worker"}},
+		{[]string{"gpu"}, []string{"minio", "redis", "serve", "worker", "worker-gpu"}},
+	} {
+		names := load(t, c.profiles...).ServiceNames()
+		slices.Sort(names)
+		if !slices.Equal(names, c.want) {
+			t.Fatalf("profiles %v: services %v, want %v", c.profiles, names, c.want)
+		}
 	}
+	project := load(t, "gpu")
 	for name, s := range project.Services {
 		if s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) < 2 {
 			t.Errorf("%s has no health check", name)
@@ -66,7 +71,7 @@ func TestServices(t *testing.T) {
 			}
 		}
 	}
-	for service, needs := range map[string][]string{"worker": {"redis", "minio"}, "serve": {"redis", "minio"}} {
+	for service, needs := range map[string][]string{"worker": {"redis", "minio"}, "worker-gpu": {"redis", "minio"}, "serve": {"redis", "minio"}} {
 		for _, need := range needs {
 			if got := project.Services[service].DependsOn[need].Condition; got != types.ServiceConditionHealthy {
 				t.Errorf("%s waits for %s to be %q, want %q", service, need, got, types.ServiceConditionHealthy)
@@ -77,8 +82,8 @@ func TestServices(t *testing.T) {
 
 // TestEveryVolumeIsNamed: what a service keeps outlives its container.
 func TestEveryVolumeIsNamed(t *testing.T) {
-	project := load(t)
-	for service, target := range map[string]string{"redis": "/data", "minio": "/data", "worker": "/var/cache/orchestrator", "serve": "/var/cache/orchestrator"} {
+	project := load(t, "gpu")
+	for service, target := range map[string]string{"redis": "/data", "minio": "/data", "worker": "/var/cache/orchestrator", "worker-gpu": "/var/cache/orchestrator", "serve": "/var/cache/orchestrator"} {
 		volumes := project.Services[service].Volumes
 		i := slices.IndexFunc(volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target })
 		if i < 0 || volumes[i].Type != types.VolumeTypeVolume || project.Volumes[volumes[i].Source].Name == "" {
@@ -107,7 +112,7 @@ func TestNoSecretsInFile(t *testing.T) {
 
 // TestImages: pinned, and what is built has its Dockerfile.
 func TestImages(t *testing.T) {
-	project := load(t)
+	project := load(t, "gpu")
 	var images []string
 	for name, s := range project.Services {
 		if s.Build == nil {
@@ -124,6 +129,9 @@ func TestImages(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^USER (orchestrator|minio)$`).Match(text) {
 			t.Errorf("%s runs as root", file)
 		}
+		if target := s.Build.Target; target != "" && !strings.Contains(string(text), " AS "+target+"\n") {
+			t.Errorf("%s: %s has no stage %q", name, file, target)
+		}
 	}
 	if len(images) < 6 {
 		t.Fatalf("only %v found", images)
@@ -135,12 +143,38 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// baseImages are those that the stages begin with; a stage may also begin with
+// another.
 func baseImages(dockerfile string) []string {
-	var out []string
-	for _, m := range regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(dockerfile, -1) {
-		out = append(out, m[1])
+	var out, stages []string
+	for _, m := range regexp.MustCompile(`(?m)^FROM (\S+)(?: AS (\S+))?`).FindAllStringSubmatch(dockerfile, -1) {
+		if !slices.Contains(stages, m[1]) {
+			out = append(out, m[1])
+		}
+		stages = append(stages, m[2])
 	}
 	return out
+}
+
+// TestGPU: the worker of the profile gpu has the devices, and the stage that is
+// built without a target is the one for processors.
+func TestGPU(t *testing.T) {
+	gpu := load(t, "gpu").Services["worker-gpu"]
+	if gpu.Deploy == nil || gpu.Deploy.Resources.Reservations == nil || len(gpu.Deploy.Resources.Reservations.Devices) != 1 {
+		t.Fatal("worker-gpu reserves no device")
+	}
+	device := gpu.Deploy.Resources.Reservations.Devices[0]
+	if device.Driver != "nvidia" || device.Count != types.DeviceCount(-1) || !slices.Equal(device.Capabilities, []string{"gpu"}) {
+		t.Errorf("worker-gpu reserves %+v, want all of NVIDIA's GPUs", device)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := regexp.MustCompile(`(?m)^FROM \S+ AS (\S+)$`).FindAllStringSubmatch(string(text), -1)
+	if last := stages[len(stages)-1][1]; last != "cpu" {
+		t.Errorf("the Dockerfile's last stage is %q", last)
+	}
 }
 
 // TestVersionsAgree: the server of the tests is the server of the containers,
