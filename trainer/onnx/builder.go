@@ -216,6 +216,13 @@ func (b *Builder) Named(name string) Value { return b.values[name] }
 // Nodes are the nodes written so far, in order: the tape that autodiff walks.
 func (b *Builder) Nodes() []*Node { return b.graph.Nodes }
 
+// Written is a copy of the graph so far, without outputs.
+func (b *Builder) Written() *Graph {
+	g := b.graph.Clone()
+	g.Outputs = nil
+	return g
+}
+
 // Output makes v an output of the graph under the given name.
 func (b *Builder) Output(name string, v Value) {
 	if b.err != nil {

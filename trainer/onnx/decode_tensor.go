@@ -22,9 +22,6 @@ type rawTensor struct {
 	double []float64
 }
 
-// bfloat16 is the one element type that is read but never kept.
-const bfloat16 DType = 16
-
 func decodeTensor(data []byte) (*Tensor, error) {
 	r := rawTensor{shape: []int{}}
 	if err := eachField(data, r.set); err != nil {
@@ -43,7 +40,7 @@ func decodeTensor(data []byte) (*Tensor, error) {
 		return nil, fmt.Errorf("tensor %q: %w", r.name, err)
 	}
 	t := &Tensor{Name: r.name, Type: r.kind, Shape: r.shape, Data: values}
-	if r.kind == Float16 || r.kind == bfloat16 {
+	if r.kind == Float16 || r.kind == BFloat16 {
 		t.Type = Float
 	}
 	return t, nil
@@ -90,7 +87,7 @@ func appendDoubles(out []float64, v field) ([]float64, error) {
 
 // values converts to the Go slice of the tensor's type.
 func (r *rawTensor) values(n int) (any, error) {
-	size := map[DType]int{Float: 4, Double: 8, Int64: 8, Int32: 4, Uint8: 1, Int8: 1, Bool: 1, Float16: 2, bfloat16: 2}[r.kind]
+	size := map[DType]int{Float: 4, Double: 8, Int64: 8, Int32: 4, Uint8: 1, Int8: 1, Bool: 1, Float16: 2, BFloat16: 2}[r.kind]
 	if size == 0 {
 		return nil, fmt.Errorf("elements of %s are not supported", r.kind)
 	}

@@ -208,7 +208,7 @@ func whereRule(c *shapeCall) ([]Value, error) {
 func castRule(c *shapeCall) ([]Value, error) {
 	to := DType(c.n.Int("to", 0))
 	switch to {
-	case Float, Double, Int32, Int64, Uint8, Int8, Bool, Float16:
+	case Float, Double, Int32, Int64, Uint8, Int8, Bool, Float16, BFloat16:
 		return []Value{{Type: to, Shape: c.in[0].Shape}}, nil
 	}
 	return nil, fmt.Errorf("cast to %s is not supported", to)

@@ -7,14 +7,15 @@ type DType int32
 
 // The element types that graphs of this package use.
 const (
-	Float   DType = 1
-	Uint8   DType = 2
-	Int8    DType = 3
-	Int32   DType = 6
-	Int64   DType = 7
-	Bool    DType = 9
-	Float16 DType = 10
-	Double  DType = 11
+	Float    DType = 1
+	Uint8    DType = 2
+	Int8     DType = 3
+	Int32    DType = 6
+	Int64    DType = 7
+	Bool     DType = 9
+	Float16  DType = 10
+	Double   DType = 11
+	BFloat16 DType = 16
 )
 
 // String is the type's name as ONNX writes it.
@@ -36,6 +37,8 @@ func (t DType) String() string {
 		return "float16"
 	case Double:
 		return "double"
+	case BFloat16:
+		return "bfloat16"
 	}
 	return fmt.Sprintf("dtype(%d)", int32(t))
 }
@@ -45,7 +48,7 @@ func (t DType) Size() int64 {
 	switch t {
 	case Uint8, Int8, Bool:
 		return 1
-	case Float16:
+	case Float16, BFloat16:
 		return 2
 	case Int64, Double:
 		return 8
@@ -63,8 +66,8 @@ type Tensor struct {
 	Type  DType
 	Shape []int
 	// Data is a []float32, []float64, []int64, []int32, []uint8, []int8 or
-	// []bool of NumElements(Shape) elements, as Type says. Float16 is widened
-	// to float32 (Type Float) on import.
+	// []bool of NumElements(Shape) elements, as Type says. Float16 and BFloat16
+	// are types of values alone: a file's are widened to float32 (Type Float).
 	Data any
 }
 

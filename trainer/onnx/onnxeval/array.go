@@ -59,11 +59,12 @@ func FromTensor(t *onnx.Tensor) *Array {
 	return a
 }
 
-// Tensor narrows the array to its Type (float where it is not set). Integers
+// Tensor narrows the array to its Type (float where it is not set, and where the
+// type is of two bytes, of which there are no tensors). Integers
 // are truncated towards zero and kept within the type's range.
 func (a *Array) Tensor() *onnx.Tensor {
 	t := a.Type
-	if t == 0 || t == onnx.Float16 {
+	if t == 0 || t.Half() {
 		t = onnx.Float
 	}
 	out := onnx.NewTensor(t, slices.Clone(a.Shape)...)

@@ -9,6 +9,9 @@
 // table (table.go). Clarity wins over speed everywhere, but a forward pass of
 // an ordinary network still takes seconds, not minutes.
 //
+// Values of the types of two bytes, float16 and bfloat16, are rounded to them by
+// Cast and by every operator that has operands of theirs.
+//
 // Inside the package a function that meets inputs that do not fit calls check,
 // which panics; Node turns that into an error that names the node. That keeps
 // the functions as short as the formulas they stand for.

@@ -161,6 +161,8 @@ func cast(n *onnx.Node, in []*Array) []*Array {
 		y = apply(y, func(x float64) float64 { return truth(x != 0) })
 	case y.isInt():
 		y = apply(y, math.Trunc)
+	case to.Half():
+		y = apply(y, to.Round)
 	}
 	return one(y)
 }

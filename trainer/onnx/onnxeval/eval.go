@@ -3,6 +3,7 @@ package onnxeval
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"orchestrator/trainer/onnx"
 )
@@ -95,7 +96,25 @@ func Node(n *onnx.Node, in []*Array) (out []*Array, err error) {
 			panic(r)
 		}
 	}()
-	return row.eval(n, in), nil
+	return narrow(in, row.eval(n, in)), nil
+}
+
+// narrow rounds the results of operands of a type of two bytes to that type, each
+// element once: what a runtime computes that keeps all digits until then. Those that
+// are not of floating point, as positions and truth values, and those of a Cast stay
+// as they are.
+func narrow(in, out []*Array) []*Array {
+	i := slices.IndexFunc(in, func(a *Array) bool { return a != nil && a.Type.Half() })
+	if i < 0 {
+		return out
+	}
+	rounded := make([]*Array, len(out))
+	for k, a := range out {
+		if rounded[k] = a; a.Type == 0 || a.Type.Half() {
+			rounded[k] = apply(a, in[i].Type.Round).of(in[i].Type)
+		}
+	}
+	return rounded
 }
 
 func fits(shape, declared []int) bool {

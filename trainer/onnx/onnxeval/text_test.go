@@ -28,6 +28,10 @@ func arr(text string) *Array {
 			a.Type = onnx.Int64
 		case "bool":
 			a.Type = onnx.Bool
+		case "float16":
+			a.Type = onnx.Float16
+		case "bfloat16":
+			a.Type = onnx.BFloat16
 		default:
 			for _, d := range strings.Split(word, "x") {
 				n, err := strconv.Atoi(d)
