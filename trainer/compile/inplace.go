@@ -23,7 +23,7 @@ func (s *step) guard(param string, rate onnx.Value) onnx.Value {
 	}
 	before := ancestors(s.Nodes(), s.gradients[param].Name)
 	for _, n := range readers(s.Nodes(), s.values[param].Name) {
-		if v := s.Named(n.Outputs[0]); !before[n] && s.live[n] && v.Type == onnx.Float {
+		if v := s.Named(n.Outputs[0]); !before[n] && s.live[n] && (v.Type == onnx.Float || v.Type.Half()) {
 			rate = s.after(v, rate)
 		}
 	}
@@ -49,6 +49,9 @@ func (s *step) after(v, x onnx.Value) onnx.Value {
 		}
 		v = s.Op("Slice", nil, v, s.Ints(make([]int, v.Rank())...), s.Ints(ends...), s.Ints(axes...))
 		v = s.Op("Reshape", nil, v, s.Ints())
+	}
+	if v.Type != onnx.Float {
+		v = s.Op("Cast", onnx.Attrs{"to": int64(onnx.Float)}, v)
 	}
 	return s.Op("Where", nil, s.Op("Greater", nil, v, s.Scalar(0)), x, x)
 }

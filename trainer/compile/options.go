@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"orchestrator/trainer/optim"
 )
@@ -19,6 +20,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Loss, o.Optimizer = cmp.Or(o.Loss, "softmax"), cmp.Or(o.Optimizer, "sgd")
 	if _, ok := losses[o.Loss]; !ok {
 		return o, &lossError{o.Loss}
+	}
+	if _, ok := precisions[o.Precision]; !ok {
+		return o, fmt.Errorf("compile: there is no precision %q; use one of %s", o.Precision, strings.Join(Precisions(), ", "))
 	}
 	if o.Mean == nil {
 		o.Mean = make([]float32, o.Channels)

@@ -29,6 +29,12 @@ type Options struct {
 	FocalGamma     float64          // of the loss focal
 	Average        float64          // decay of the moving average that Average compiles
 	Rates          map[string]Rates // by parameter name; absent: {1, 1}; LR 0 freezes
+	// Precision is what a training step computes in: one of Precisions, float32 where
+	// empty. With bfloat16 and float16 products and what follows them are of that
+	// type, by the table in precision_table.go; parameters, statistics, loss and update
+	// are float32 always, and so is all that Eval computes. float16 is for Accumulate
+	// and Apply alone, as its gradients need a loss_scale.
+	Precision string
 	// Logits names the value that the loss is taken from; empty: the input of a
 	// final Softmax, or the output.
 	Logits string
@@ -49,7 +55,7 @@ type Rates struct{ LR, Decay float64 }
 //
 //	            inputs                                          outputs
 //	Train       images labels weights learning_rate Scalars mask:* State   loss, State'
-//	Accumulate  images labels weights mask:* State                         loss, State'
+//	Accumulate  images labels weights loss_scale mask:* State              loss, finite, State'
 //	Apply       learning_rate Scalars State                                State'
 //	Average     Scalars State                                              State'
 //	Eval        images State                                               logits probabilities
@@ -58,7 +64,9 @@ type Rates struct{ LR, Decay float64 }
 // its place with Options.Features); "labels" int64
 // [N]; "weights" float [N], each sample's share of the loss (1/N, times the weight
 // of its class; 0 pads a short batch); "learning_rate" float []; "mask:<node>" float, one per Dropout (0 or
-// 1/(1-ratio)); "loss" float []; "logits" and "probabilities" float [N,Classes].
+// 1/(1-ratio)); "loss_scale" float [], with float16 alone, a power of two, the factor that the gradients have while
+// they are of that type; "finite" bool [], with it, whether the sums of the gradients are
+// finite; "loss" float []; "logits" and "probabilities" float [N,Classes].
 //
 // State is the list of inputs that live from step to step; State' is the new
 // value of those with Slot.Updated, in the same order, each named as its input

@@ -14,6 +14,9 @@ import (
 // An output that does not fit the classes gives an *OutputError, an operator
 // that cannot be trained through an *autodiff.UnsupportedError.
 func Train(model *onnx.Graph, o Options) (*Program, error) {
+	if o.scaled() {
+		return nil, errors.New("compile: a step of float16 is Accumulate and Apply: whether its update is done depends on its gradients")
+	}
 	rule, err := o.rule()
 	if err != nil {
 		return nil, err
@@ -42,8 +45,9 @@ func Accumulate(model *onnx.Graph, o Options) (*Program, error) {
 		return nil, err
 	}
 	for _, name := range s.trained() {
-		s.next["acc:"+name] = s.Op("Add", nil, s.Named("acc:"+name), s.gradients[name])
+		s.next["acc:"+name] = s.Op("Add", nil, s.Named("acc:"+name), s.unscaled(s.gradients[name]))
 	}
+	s.testSums()
 	return s.finish()
 }
 
@@ -81,6 +85,8 @@ type step struct {
 	labels    onnx.Value
 	weights   onnx.Value
 	rate      onnx.Value
+	scale     onnx.Value            // of the gradients while they are float16; else absent
+	finite    onnx.Value            // whether the sums of the gradients are; absent without a scale
 	fed       map[string]onnx.Value // the network's inputs
 	loss      onnx.Value
 	gradients map[string]onnx.Value // by parameter
@@ -102,6 +108,9 @@ func newStep(name string, model *onnx.Graph, o Options, rule *optim.Rule) (*step
 	s.fed = s.sources()
 	s.labels = s.Input("labels", onnx.Int64, s.o.Batch)
 	s.weights = s.Input("weights", onnx.Float, s.o.Batch)
+	if s.o.scaled() {
+		s.scale = s.Input("loss_scale", onnx.Float)
+	}
 	if rule != nil {
 		s.declareRate(*rule)
 	}
@@ -169,19 +178,23 @@ func (s *step) differentiate() error {
 		s.next["param:"+name] = v
 	}
 	s.loss = s.writeLoss()
+	written := map[string]string{}
+	for _, n := range s.Nodes() {
+		written[n.Name] = n.FullOp()
+	}
 	names := s.trained()
 	wrt := make([]onnx.Value, len(names))
 	for i, name := range names {
 		wrt[i] = s.values[name]
 	}
 	var err error
-	if s.derivatives, err = autodiff.Gradients(s.Builder, s.loss, wrt); err != nil {
+	if s.derivatives, err = autodiff.Gradients(s.Builder, s.scaledLoss(), wrt); err != nil {
 		return err
 	}
 	for i, name := range names {
 		s.gradients[name] = s.derivatives[wrt[i].Name]
 	}
-	return nil
+	return s.lower(written)
 }
 
 // update writes the new parameters and the new optimizer state.
@@ -238,6 +251,9 @@ func (s *step) clip() {
 func (s *step) finish() (*Program, error) {
 	if !s.loss.Absent() {
 		s.Output("loss", s.loss)
+	}
+	if !s.finite.Absent() {
+		s.Output("finite", s.finite)
 	}
 	for i, slot := range s.state {
 		for _, part := range slot.parts() {

@@ -176,7 +176,7 @@ func (t *tape) workspace(n *onnx.Node) int64 {
 	if n.Op == "ConvTranspose" {
 		places = t.shapes.Named(n.Inputs[0]).Shape[2:]
 	}
-	columns := 4 * int64(w[1]) * int64(onnx.NumElements(w[2:])) * int64(onnx.NumElements(places))
+	columns := t.shapes.Named(n.Inputs[0]).Type.Size() * int64(w[1]) * int64(onnx.NumElements(w[2:])) * int64(onnx.NumElements(places))
 	if n.Op == "Conv" && w[0] <= onnx.NumElements(places) {
 		return 0 // done piece by piece
 	}

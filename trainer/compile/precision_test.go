@@ -1,0 +1,300 @@
+package compile
+
+import (
+	"bytes"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnxeval"
+	"orchestrator/trainer/ort"
+)
+
+// in is the options with a precision.
+func (o Options) in(precision string) Options {
+	o.Precision = precision
+	return o
+}
+
+func TestPrecisionsOfOptions(t *testing.T) {
+	encoded := func(p *Program) []byte {
+		data, err := onnx.Encode(p.Graph)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	trained := func(precision string) []byte {
+		return encoded(must(Train(normalised(), normalisedOptions(2).in(precision)))(t))
+	}
+	plain := trained("")
+	for _, same := range []string{"float32", "tf32"} {
+		if !bytes.Equal(trained(same), plain) {
+			t.Errorf("the graph of %s is another than that of no precision", same)
+		}
+	}
+	if bytes.Equal(trained("bfloat16"), plain) {
+		t.Error("bfloat16 makes no difference")
+	}
+	if _, err := Train(small(), options(2).in("fp16")); err == nil || !strings.Contains(err.Error(), "bfloat16, float16, float32, tf32") {
+		t.Errorf("an unknown precision: %v", err)
+	}
+	if _, err := Train(small(), options(2).in("float16")); err == nil {
+		t.Error("a whole step of float16 was compiled, which has no loss_scale")
+	}
+	for _, f := range []func(*onnx.Graph, Options) (*Program, error){Apply, Average, Eval} {
+		a, b := must(f(small(), options(2)))(t), must(f(small(), options(2).in("float16")))(t)
+		if !bytes.Equal(encoded(a), encoded(b)) {
+			t.Errorf("%s changes with the precision", a.Graph.Name)
+		}
+	}
+}
+
+func TestPrecisionTableNamesOperators(t *testing.T) {
+	for op := range precisionRules {
+		if !onnx.KnownOp(op) {
+			t.Errorf("there is no operator %s", op)
+		}
+	}
+}
+
+// Random networks in types of two bytes, each operator computed exactly and its
+// result rounded once. Every gradient is that of double precision but for what the
+// roundings make of it: R operators whose results are rounded, each by a relative
+// error of at most u, move it by R·u times a condition number, of which 4 is
+// allowed. Roundings go either way, and mostly cancel: half of the networks are
+// within R·u/4. What a gradient is compared with is its own norm and a tenth of the
+// largest one's, for a bias below a normalisation has none but rounding.
+func TestRandomNetworksInTwoBytes(t *testing.T) {
+	r := newRuntime(t)
+	for _, precision := range []string{"float16", "bfloat16"} {
+		t.Run(precision, func(t *testing.T) {
+			var shares []float64
+			for seed := range uint64(100) {
+				net := newRandomNet(seed)
+				for range 3 + net.r.IntN(6) {
+					blocks[net.r.IntN(len(blocks))](net)
+				}
+				model := net.finish()
+				t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+					o := Options{Batch: 3, Channels: 3, Height: 8, Width: 8, Classes: 3, FloatInput: true}
+					p := must(Accumulate(model, o.in(precision)))(t)
+					rounded := checkLowered(t, p, precisions[precision])
+					share := deviation(t, model, o, p, r) / (float64(rounded) * precisions[precision].Roundoff())
+					if !(share <= 4) {
+						t.Errorf("seed %d, %v: off by %.2g times the sum of all %d roundings", seed, ops(model), share, rounded)
+					}
+					shares = append(shares, share)
+				})
+			}
+			slices.Sort(shares)
+			if median := shares[len(shares)/2]; !(median <= 0.25) {
+				t.Errorf("the median deviation is %.2g times the sum of all roundings", median)
+			}
+		})
+	}
+}
+
+// deviation is the largest relative deviation of a result of p from that of the
+// same in double precision. ONNX Runtime takes the graph too: with float16, where
+// its CPU provider puts Casts around what it has no kernel for, it comes out within
+// that deviation or a few roundings; of bfloat16 it has few kernels, but finds no
+// fault in the types.
+func deviation(t *testing.T, model *onnx.Graph, o Options, p *Program, r *ort.Runtime) float64 {
+	t.Helper()
+	exact := must(Accumulate(model, o))(t)
+	want, in := run(t, exact, start(t, model, exact)), start(t, model, p)
+	if scale := in["loss_scale"]; scale != nil {
+		scale.Data[0] = 1024
+	}
+	got := run(t, p, in)
+	if finite := got["finite"]; finite != nil && finite.Data[0] != 1 {
+		t.Error("the gradients are not finite")
+	}
+	most := farthest(want, func(name string) []float64 { return got[name].Data })
+	session, err := r.Open(p.Graph)
+	if err != nil {
+		if p.input("loss_scale") || !strings.Contains(err.Error(), "Could not find an implementation") {
+			t.Error(err)
+		}
+		return most
+	}
+	defer session.Close()
+	single := runSingle(t, session, p, in)
+	if off := farthest(want, func(name string) []float64 { return onnxeval.FromTensor(single[name]).Data }); !(off <= 2*most+0.01) {
+		t.Errorf("ONNX Runtime is off by %.2g, the evaluator by %.2g", off, most)
+	}
+	return most
+}
+
+func (p *Program) input(name string) bool {
+	return slices.ContainsFunc(p.Graph.Inputs, func(v onnx.Value) bool { return v.Name == name })
+}
+
+func runSingle(t *testing.T, session *ort.Session, p *Program, in values) map[string]*onnx.Tensor {
+	t.Helper()
+	out := map[string]*onnx.Tensor{}
+	var inputs, outputs []*onnx.Tensor
+	for _, v := range p.Graph.Inputs {
+		inputs = append(inputs, toTensor(in[v.Name], v))
+	}
+	for _, v := range p.Graph.Outputs {
+		out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
+		outputs = append(outputs, out[v.Name])
+	}
+	if err := session.Run(inputs, outputs); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// farthest compares all results with those wanted.
+func farthest(want values, got func(name string) []float64) float64 {
+	largest, most := 0.0, 0.0
+	for name, w := range want {
+		if strings.HasPrefix(name, "acc:") {
+			largest = max(largest, norm(w.Data))
+		}
+	}
+	for name, w := range want {
+		off := slices.Clone(w.Data)
+		for i, x := range got(name) {
+			off[i] -= x
+		}
+		scale := norm(w.Data)
+		if strings.HasPrefix(name, "acc:") {
+			scale += largest / 10
+		}
+		most = max(most, norm(off)/scale)
+	}
+	return most
+}
+
+// checkLowered compares a graph with the table: nothing is computed in the low type
+// that should not be, inputs and outputs are as without one, and no value is cast
+// twice, or back. It returns the number of operators that round.
+func checkLowered(t *testing.T, p *Program, to onnx.DType) int {
+	t.Helper()
+	if err := onnx.Check(p.Graph); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range slices.Concat(p.Graph.Inputs, p.Graph.Outputs) {
+		if v.Type.Half() {
+			t.Errorf("%q is %s", v.Name, v.Type)
+		}
+	}
+	types := typesOf(t, p.Graph)
+	casts, rounded := map[string]*onnx.Node{}, 0
+	for _, n := range p.Graph.Nodes {
+		r := ruleFor(n.FullOp(), to)
+		if n.Op == "Cast" {
+			key := n.Inputs[0] + " " + strconv.Itoa(n.Int("to", 0))
+			if casts[key] != nil {
+				t.Errorf("%q and %q are one cast", n.Name, casts[key].Name)
+			}
+			casts[key] = n
+			if from := producer(p.Graph, n.Inputs[0]); from != nil && from.Op == "Cast" {
+				t.Errorf("%q casts what %q has just cast", n.Name, from.Name)
+			}
+			continue
+		}
+		inLow := slices.ContainsFunc(n.Inputs, func(in string) bool { return types[in].Half() })
+		if inLow && r.class == full {
+			t.Errorf("%s %q is computed in %s", n.Op, n.Name, to)
+		}
+		if inLow && r.class != move && types[n.Outputs[0]].Half() {
+			rounded++
+		}
+		if product := r.class == low; product && !inLow {
+			t.Errorf("%s %q is computed in float32", n.Op, n.Name)
+		}
+	}
+	return max(rounded, 1)
+}
+
+// typesOf are the types of a graph's values, by name.
+func typesOf(t *testing.T, g *onnx.Graph) map[string]onnx.DType {
+	t.Helper()
+	b, bind := onnx.NewBuilder("types"), map[string]onnx.Value{}
+	for _, in := range g.Inputs {
+		bind[in.Name] = b.Input(in.Name, in.Type, in.Shape...)
+	}
+	b.Replay(g, bind)
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	types := map[string]onnx.DType{}
+	for _, n := range g.Nodes {
+		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
+			types[name] = b.Named(name).Type
+		}
+	}
+	return types
+}
+
+// A constant that the low type does not have keeps what it meets in float32: an
+// epsilon of 1e-9 would be a division by zero.
+func TestConstantsThatFloat16DoesNotHave(t *testing.T) {
+	for value, want := range map[float32]onnx.DType{0: onnx.Float16, 0.1: onnx.Float16, 1e-9: onnx.Float, 1e6: onnx.Float} {
+		l := newLayers(2, 6)
+		l.add("conv", "Conv", nil, l.weight("conv_w", 3, 2, 6, 6))
+		constant := onnx.Floats([]float32{value}, 1)
+		constant.Name = "constant"
+		l.g.Initializers = append(l.g.Initializers, constant)
+		model := l.add("moved", "Add", nil, "constant").graph(onnx.Batch, 3, 1, 1)
+		p := must(Accumulate(model, options(2).in("float16")))(t)
+		if got := typesOf(t, p.Graph)["moved"]; got != want {
+			t.Errorf("what %v is added to is %s, want %s", value, got, want)
+		}
+	}
+}
+
+// The squares of a normalisation are of float32, in its gradient too: those of 300
+// are beyond float16.
+func TestNormalisedLargeNumbersInFloat16(t *testing.T) {
+	l := newLayers(2, 6)
+	l.add("conv", "Conv", nil, l.tensor("conv_w", true, 100, 200, 4, 2, 6, 6))
+	l.add("norm", "LRN", onnx.Attrs{"size": int64(3), "alpha": float32(0.1), "beta": float32(0.75)})
+	l.add("flat", "Flatten", onnx.Attrs{"axis": int64(1)})
+	model := l.add("fc", "Gemm", onnx.Attrs{"transB": int64(1)}, l.weight("fc_w", 3, 4)).graph(onnx.Batch, 3)
+	p := must(Accumulate(model, options(2).in("float16")))(t)
+	if off := deviation(t, model, options(2), p, newRuntime(t)); !(off < 0.01) {
+		t.Errorf("off by %.2g", off)
+	}
+}
+
+// Gradients that float16 does not have come through with a loss_scale; one that is
+// too large is told.
+func TestLossScale(t *testing.T) {
+	model, o := small(), options(2)
+	exact := must(Accumulate(model, o))(t)
+	p := must(Accumulate(model, o.in("float16")))(t)
+	const share = 1e-7 // of the loss that each sample has
+	at := func(p *Program, scale float64) values {
+		in := start(t, model, p)
+		in["weights"].Data = []float64{share, share}
+		if p == exact {
+			return run(t, p, in)
+		}
+		in["loss_scale"].Data[0] = scale
+		return run(t, p, in)
+	}
+	want := at(exact, 0)
+	off := func(got values) float64 { return farthest(want, func(name string) []float64 { return got[name].Data }) }
+	if lost := off(at(p, 1)); lost < 0.3 {
+		t.Errorf("without a scale gradients of 1e-7 are off by %.2g alone: the test tests nothing", lost)
+	}
+	scaled := at(p, 65536)
+	if kept := off(scaled); kept > 0.01 || scaled["finite"].Data[0] != 1 {
+		t.Errorf("with a scale gradients of 1e-7 are off by %.2g, finite %v", kept, scaled["finite"].Data)
+	}
+	if got := at(p, 0x1p50); got["finite"].Data[0] != 0 {
+		t.Errorf("a scale of 2^50 is told to be finite: %v", slices.Sorted(maps.Keys(got)))
+	} else if math.Abs(got["loss"].Data[0]-scaled["loss"].Data[0]) != 0 {
+		t.Error("the loss depends on the scale")
+	}
+}
