@@ -42,10 +42,11 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 	}
 	ev := newEvaluator(opened)
 	defer ev.close()
-	st, err := newState(e.Model, p)
+	st, err := newState(rt, e.Model, p)
 	if err != nil {
 		return nil, err
 	}
+	defer st.close()
 	batches := prefetch(evalPlan(e.Samples, rows, 0, crops),
 		func(content) *batch { return newBatch(rows, 1, pictureInput(e.Data), nil) },
 		func(b *batch, s batchSpec) error { return b.fill(s, source{data: e.Data}) })

@@ -45,7 +45,7 @@ func onFeatures(t *testing.T, job Job, samples int) (Job, *prepared) {
 		t.Fatal(err)
 	}
 	defer opened.close()
-	st, err := newState(job.Model, p)
+	st, err := newState(newRuntime(t), job.Model, p)
 	if err != nil {
 		t.Fatal(err)
 	}

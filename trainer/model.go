@@ -23,7 +23,11 @@ func trainedModel(template *onnx.Graph, st *state, loss string, classes int, met
 		if t == nil {
 			return nil, fmt.Errorf("the model has no parameter %q to put the trained values into", s.Param)
 		}
-		t.Data = slices.Clone(s.now.F32())
+		values, err := st.read(s)
+		if err != nil {
+			return nil, err
+		}
+		t.Data = slices.Clone(values)
 	}
 	g.Outputs = g.Outputs[:1]
 	endInProbabilities(g, compile.Link(loss))

@@ -9,6 +9,7 @@ import (
 type programs struct {
 	// Either train, or accumulate and apply, do a step.
 	train, accumulate, apply *compile.Program
+	clear                    *compile.Program // before a step's first accumulate, on a device with its own memory
 	average                  *compile.Program // after each step
 	eval                     *compile.Program // of pictures, by the whole network
 	rest                     *compile.Frozen  // how the network is divided where there are features
@@ -18,7 +19,7 @@ type programs struct {
 // all are the programs that there are.
 func (p *programs) all() []*compile.Program {
 	var all []*compile.Program
-	for _, one := range []*compile.Program{p.train, p.accumulate, p.apply, p.average, p.eval, p.quick} {
+	for _, one := range []*compile.Program{p.train, p.clear, p.accumulate, p.apply, p.average, p.eval, p.quick} {
 		if one != nil {
 			all = append(all, one)
 		}
@@ -32,6 +33,22 @@ func (p *programs) masks() []compile.Mask {
 		return p.train.Masks
 	}
 	return p.accumulate.Masks
+}
+
+// fit changes the programs for a runtime's memory.
+func (p *programs) fit(m DeviceMemory) {
+	if !m.OwnMemory() {
+		p.clear = nil // the host clears its memory itself
+	}
+	if m.InPlace() {
+		return
+	}
+	for _, one := range p.all() {
+		one.Graph.InPlace = nil
+		for i := range one.State {
+			one.State[i].InPlace = false
+		}
+	}
 }
 
 // compile makes the job's programs.
@@ -56,6 +73,7 @@ func (j *Job) compile() (*programs, error) {
 	if j.micro() == j.batch() {
 		p.train = c.compile("training", compile.Train)
 	} else {
+		p.clear = c.compile("sums", compile.Clear)
 		p.accumulate = c.compile("accumulation", compile.Accumulate)
 		p.apply = c.compile("update", compile.Apply)
 	}
@@ -104,6 +122,7 @@ func (j *Job) Frozen() (*compile.Frozen, error) {
 
 // training sets the options of a training step.
 func (j *Job) training(o *compile.Options) {
+	o.Target, o.Deterministic = j.Target, j.Deterministic
 	o.Loss, o.LabelSmoothing, o.FocalGamma, o.ExtraOutputs = j.Loss, j.LabelSmoothing, j.FocalGamma, j.ExtraOutputs
 	o.Optimizer, o.Momentum, o.Hyper = j.Optimizer, j.Momentum, j.Hyper
 	o.Decay, o.Rates = j.WeightDecay, j.Rates

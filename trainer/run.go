@@ -59,6 +59,7 @@ type run struct {
 
 	// Either train, or accumulate and apply, do a step.
 	train, accumulate, apply *program
+	clear                    *program        // before a step's first accumulate; nil: the host does it
 	average                  *program        // after each step; nil: no average is kept
 	eval                     *evaluator      // of pictures, by the whole network
 	masks                    []compile.Mask  // of a micro-batch
@@ -84,6 +85,7 @@ func (r *run) open(rt Runtime) error {
 	if err != nil {
 		return err
 	}
+	p.fit(rt)
 	open := func(p *compile.Program) (opened *program) {
 		if p != nil && err == nil {
 			opened, err = openProgram(rt, p)
@@ -98,16 +100,18 @@ func (r *run) open(rt Runtime) error {
 	}
 	r.rest, r.masks, r.eval, r.quick = p.rest, p.masks(), evaluator(p.eval), evaluator(p.quick)
 	r.train, r.accumulate, r.apply, r.average = open(p.train), open(p.accumulate), open(p.apply), open(p.average)
+	r.clear = open(p.clear)
 	if err != nil {
 		return err
 	}
 	r.loss, r.rate, r.scalars = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float), feed{}
-	r.state, err = newState(r.job.Model, p.all()...)
+	r.state, err = newState(rt, r.job.Model, p.all()...)
 	return err
 }
 
 func (r *run) close() {
-	for _, p := range []*program{r.train, r.accumulate, r.apply, r.average} {
+	r.state.close()
+	for _, p := range []*program{r.train, r.clear, r.accumulate, r.apply, r.average} {
 		p.close()
 	}
 	for _, e := range []*evaluator{r.eval, r.quick} {
@@ -143,8 +147,11 @@ func (r *run) resume() error {
 func (r *run) save() error {
 	c := r.at
 	c.Seconds = r.seconds()
-	c.Tensors = r.state.tensors()
-	if err := r.ck.Save(c); err != nil {
+	var err error
+	if c.Tensors, err = r.state.tensors(); err == nil {
+		err = r.ck.Save(c)
+	}
+	if err != nil {
 		return fmt.Errorf("save the checkpoint of epoch %d, step %d: %w", c.Epoch, c.Step, err)
 	}
 	return nil
@@ -270,7 +277,9 @@ func (r *run) update(b *batch) (float64, error) {
 		err := r.train.run(r.bind(b.views[0]), r.state)
 		return float64(r.loss.F32()[0]), err
 	}
-	r.state.clearSums()
+	if err := r.clearSums(); err != nil {
+		return 0, err
+	}
 	sum := 0.0
 	for _, view := range b.used() {
 		if err := r.ctx.Err(); err != nil {
@@ -282,6 +291,15 @@ func (r *run) update(b *batch) (float64, error) {
 		sum += float64(r.loss.F32()[0])
 	}
 	return sum, r.apply.run(r.bind(feed{}), r.state)
+}
+
+// clearSums makes the sums of gradients zero.
+func (r *run) clearSums() error {
+	if r.clear == nil {
+		r.state.clearSums()
+		return nil
+	}
+	return r.clear.run(feed{"zero": onnx.NewTensor(onnx.Float)}, r.state)
 }
 
 // setScalars computes what programs want to know of an update, counted from 1.

@@ -523,11 +523,14 @@ func TestOpenErrorsEndTheJob(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	refused := errors.New("refused")
-	if _, err := Run(context.Background(), smallJob(layers{}), refusing{refused}, &memory{}, nil, nil); !errors.Is(err, refused) {
+	if _, err := Run(context.Background(), smallJob(layers{}), refusing{newRuntime(t), refused}, &memory{}, nil, nil); !errors.Is(err, refused) {
 		t.Errorf("error %v", err)
 	}
 }
 
-type refusing struct{ err error }
+type refusing struct {
+	DeviceMemory
+	err error
+}
 
 func (r refusing) Open(*onnx.Graph) (Session, error) { return nil, r.err }

@@ -6,6 +6,25 @@ import "orchestrator/trainer/onnx"
 type Runtime interface {
 	// Open compiles g, whose inputs and outputs are all static.
 	Open(g *onnx.Graph) (Session, error)
+	DeviceMemory
+}
+
+// DeviceMemory is where a runtime's device wants the tensors that stay from run to run.
+type DeviceMemory interface {
+	// OwnMemory tells whether the device has a memory of its own. Then Alloc, Copy
+	// and Free are there to keep tensors in it, which spares a run their transport.
+	OwnMemory() bool
+	// InPlace tells whether a run may write an output over an input that the graph's
+	// InPlace names.
+	InPlace() bool
+	// Alloc returns a tensor in the device's memory, of any content, whose Data
+	// nobody but the runtime can read.
+	Alloc(v onnx.Value) (*onnx.Tensor, error)
+	// Copy copies the elements of one tensor to another of the same size, either of
+	// them in the device's memory.
+	Copy(to, from *onnx.Tensor) error
+	// Free gives a tensor of Alloc's back. It is safe to call twice.
+	Free(t *onnx.Tensor)
 }
 
 // Session runs one graph. It is used by one goroutine at a time.
@@ -25,10 +44,14 @@ type Session interface {
 //	trainer.Run(ctx, job, trainer.RuntimeOf(rt), ...)
 func RuntimeOf[S Session](rt interface {
 	Open(g *onnx.Graph) (S, error)
+	DeviceMemory
 }) Runtime {
-	return opener(func(g *onnx.Graph) (Session, error) { return rt.Open(g) })
+	return opener{rt, func(g *onnx.Graph) (Session, error) { return rt.Open(g) }}
 }
 
-type opener func(g *onnx.Graph) (Session, error)
+type opener struct {
+	DeviceMemory
+	open func(g *onnx.Graph) (Session, error)
+}
 
-func (o opener) Open(g *onnx.Graph) (Session, error) { return o(g) }
+func (o opener) Open(g *onnx.Graph) (Session, error) { return o.open(g) }

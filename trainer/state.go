@@ -15,9 +15,13 @@ import (
 // in place has two buffers, one that a run reads and one that it writes; they swap
 // after the run, because the graph may still need the old value after it has
 // written the new one.
+//
+// Where the device has a memory of its own, all of it lies there, and comes back
+// for checkpoints and the trained model only.
 type state struct {
-	slots []*slot // in the order of the programs that brought them
-	named map[string]*slot
+	slots  []*slot // in the order of the programs that brought them
+	named  map[string]*slot
+	memory DeviceMemory // nil: the host's
 }
 
 type slot struct {
@@ -27,8 +31,9 @@ type slot struct {
 }
 
 // newState makes the slots of all programs, at the values training begins with.
-// Slots that are never updated share the model's memory.
-func newState(model *onnx.Graph, programs ...*compile.Program) (*state, error) {
+// Slots that are never updated share the model's memory, unless the device has its
+// own.
+func newState(m DeviceMemory, model *onnx.Graph, programs ...*compile.Program) (*state, error) {
 	st := &state{named: map[string]*slot{}}
 	for _, p := range programs {
 		for _, s := range p.State {
@@ -37,7 +42,60 @@ func newState(model *onnx.Graph, programs ...*compile.Program) (*state, error) {
 			}
 		}
 	}
+	if !m.OwnMemory() {
+		return st, nil
+	}
+	st.memory = m
+	for _, s := range st.slots {
+		if s.Rows > 0 {
+			return nil, fmt.Errorf("%q is updated in blocks: graphs for the target %s do not run on a device with its own memory", s.Name, compile.CPU)
+		}
+		if err := s.place(m); err != nil {
+			st.close()
+			return nil, fmt.Errorf("place %q in the device's memory: %w", s.Name, err)
+		}
+	}
 	return st, nil
+}
+
+// place moves a slot into the device's memory.
+func (s *slot) place(m DeviceMemory) (err error) {
+	host := s.now
+	if s.now, err = m.Alloc(host.Value()); err != nil {
+		return err
+	}
+	if s.next != nil {
+		if s.next, err = m.Alloc(host.Value()); err != nil {
+			return err
+		}
+	}
+	return m.Copy(s.now, host)
+}
+
+// close gives the device's memory back; a nil state has none.
+func (st *state) close() {
+	if st == nil || st.memory == nil {
+		return
+	}
+	for _, s := range st.slots {
+		for _, t := range []*onnx.Tensor{s.now, s.next} {
+			if t != nil {
+				st.memory.Free(t)
+			}
+		}
+	}
+}
+
+// read are a slot's present values, in the state's memory where that is the host's.
+func (st *state) read(s *slot) ([]float32, error) {
+	if st.memory == nil {
+		return s.now.F32(), nil
+	}
+	host := onnx.NewTensor(onnx.Float, s.Shape...)
+	if err := st.memory.Copy(host, s.now); err != nil {
+		return nil, fmt.Errorf("fetch %q from the device: %w", s.Name, err)
+	}
+	return host.F32(), nil
 }
 
 func (st *state) add(model *onnx.Graph, s compile.Slot) error {
@@ -75,7 +133,7 @@ func cloneTensor(t *onnx.Tensor) *onnx.Tensor {
 // averaged is a view of the network's values alone, each by its average where
 // there is one. It shares the slots.
 func (st *state) averaged() *state {
-	view := &state{named: map[string]*slot{}}
+	view := &state{named: map[string]*slot{}, memory: st.memory}
 	for _, s := range st.slots {
 		if s.Zero || s.Name == compile.Averaged(s.Param) {
 			continue
@@ -90,7 +148,7 @@ func (st *state) averaged() *state {
 	return view
 }
 
-// clearSums makes the sums of gradients zero.
+// clearSums makes the sums of gradients zero, in the host's memory.
 func (st *state) clearSums() {
 	for _, s := range st.slots {
 		if s.Sum {
@@ -111,14 +169,18 @@ func (st *state) saved() []*slot {
 	return out
 }
 
-// tensors are the saved slots' present values under the slots' names. They share
-// the state's memory.
-func (st *state) tensors() []*onnx.Tensor {
+// tensors are the saved slots' present values under the slots' names. They may
+// share the state's memory.
+func (st *state) tensors() ([]*onnx.Tensor, error) {
 	var out []*onnx.Tensor
 	for _, s := range st.saved() {
-		out = append(out, &onnx.Tensor{Name: s.Name, Type: onnx.Float, Shape: s.Shape, Data: s.now.Data})
+		values, err := st.read(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &onnx.Tensor{Name: s.Name, Type: onnx.Float, Shape: s.Shape, Data: values})
 	}
-	return out
+	return out, nil
 }
 
 // restore takes the values from a checkpoint, which must hold exactly the slots
@@ -136,7 +198,11 @@ func (st *state) restore(tensors []*onnx.Tensor) error {
 		if t.Type != onnx.Float || !slices.Equal(t.Shape, s.Shape) {
 			return fmt.Errorf("%q is %v%v, but the job needs %v%v", t.Name, t.Type, t.Shape, onnx.Float, s.Shape)
 		}
-		copy(s.now.F32(), t.F32())
+		if st.memory == nil {
+			copy(s.now.F32(), t.F32())
+		} else if err := st.memory.Copy(s.now, t); err != nil {
+			return fmt.Errorf("place %q in the device's memory: %w", s.Name, err)
+		}
 	}
 	return nil
 }

@@ -7,12 +7,17 @@ func (e *edge) convWindow() window {
 }
 
 // convX is the convolution backwards: a Conv with the weights flipped and
-// transposed where that is the faster form, else a ConvTranspose with the
-// weights as they are.
+// transposed where that is the faster form, or the only one in a fixed order, else
+// a ConvTranspose with the weights as they are.
 func convX(e *edge) onnx.Value {
 	w, x := e.convWindow(), e.X(0)
 	if back, ok := w.reversed(x.Shape[2:], e.DY().Shape[2:]); ok && e.flipPays(w) {
 		return e.Op("Conv", back.attrs(), e.DY(), e.flipped(e.X(1), w.group))
+	}
+	if e.Ordered() {
+		if dx, ok := e.phaseConvX(e.DY(), e.X(1), w, x.Shape[2:]); ok {
+			return dx
+		}
 	}
 	return e.convTranspose(e.DY(), e.X(1), w, x.Shape[2:])
 }
@@ -24,6 +29,9 @@ func convX(e *edge) onnx.Value {
 // elements: 0.75; 128 to 128: 0.65; 64 to 128: 0.68; 128 to 64: 0.82; 256 to 64,
 // 28²: 1.09; 128 to 32, 27²: 1.26.
 func (e *edge) flipPays(w window) bool {
+	if e.Graphics {
+		return e.Deterministic
+	}
 	return !w.pointwise() && 2*e.X(0).Shape[1] >= e.DY().Shape[1] || w.pointwise() && w.group == 1
 }
 
@@ -116,6 +124,8 @@ func (e *edge) kernelGradient(x, dy onnx.Value, w window, shape []int) onnx.Valu
 		return onnx.Value{}
 	case w.pointwise():
 		return e.pointwiseGradient(x, dy, w, shape)
+	case e.Graphics:
+		return e.phaseGradient(x, dy, w, shape)
 	case allAre(w.strides, 1):
 		return e.flatShiftGradient(x, dy, w, shape)
 	}

@@ -8,6 +8,7 @@ type formula func(e *edge) onnx.Value
 // edge is one input of one node, as a formula sees it.
 type edge struct {
 	*onnx.Builder
+	Lowering
 	node *onnx.Node
 	i    int
 	dys  []onnx.Value // gradients of the outputs; absent where the loss does not depend on one

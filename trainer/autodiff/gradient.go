@@ -29,6 +29,10 @@ func Gradient(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) ([]onnx.Value,
 // Gradients is Gradient with the result by the values' names, which has the
 // gradients by the values in between too.
 func Gradients(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) (map[string]onnx.Value, error) {
+	return gradients(b, loss, wrt, Lowering{})
+}
+
+func gradients(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value, l Lowering) (map[string]onnx.Value, error) {
 	if b.Err() != nil {
 		return nil, b.Err()
 	}
@@ -36,7 +40,7 @@ func Gradients(b *onnx.Builder, loss onnx.Value, wrt []onnx.Value) (map[string]o
 		return nil, fmt.Errorf("gradient of %q: a loss has one element, this has shape %v", loss.Name, loss.Shape)
 	}
 	tape := slices.Clone(b.Nodes())
-	w := &walk{Builder: b, needed: neededValues(b, tape, wrt), grads: map[string]onnx.Value{}}
+	w := &walk{Builder: b, lowering: l, needed: neededValues(b, tape, wrt), grads: map[string]onnx.Value{}}
 	w.grads[loss.Name] = fit(b, b.Scalar(1), loss.Shape)
 	for _, n := range slices.Backward(tape) {
 		if err := w.visit(n); err != nil {
@@ -77,8 +81,9 @@ func (e *UnsupportedError) ExitCode() int { return 2 }
 // walk is the state of one reverse pass.
 type walk struct {
 	*onnx.Builder
-	needed map[string]bool       // values between wrt and anything
-	grads  map[string]onnx.Value // accumulated so far, by value name
+	lowering Lowering
+	needed   map[string]bool       // values between wrt and anything
+	grads    map[string]onnx.Value // accumulated so far, by value name
 }
 
 // visit passes the gradients of a node's outputs on to its inputs.
@@ -102,7 +107,7 @@ func (w *walk) visit(n *onnx.Node) error {
 		if !w.needed[in] || f == nil {
 			continue
 		}
-		dx := f(&edge{Builder: w.Builder, node: n, i: i, dys: dys})
+		dx := f(&edge{Builder: w.Builder, Lowering: w.lowering, node: n, i: i, dys: dys})
 		if err := w.Err(); err != nil {
 			return fmt.Errorf("gradient of %s %q by input %d: %w", n.Op, n.Name, i, err)
 		}

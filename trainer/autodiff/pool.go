@@ -9,6 +9,9 @@ func maxPoolX(e *edge) onnx.Value {
 	if e.node.Int("storage_order", 0) != 0 {
 		return e.Fail("column-major MaxPool indices have no gradient rule")
 	}
+	if e.Ordered() {
+		return e.maxPoolSpread()
+	}
 	positions := e.Y(1)
 	if positions.Absent() {
 		positions = e.OpN("MaxPool", e.node.Attrs, 2, e.X(0))[1]
@@ -19,6 +22,9 @@ func maxPoolX(e *edge) onnx.Value {
 // averagePoolX spreads dY, divided by the number of elements averaged, evenly
 // over each window: a ConvTranspose with a kernel of ones, channel by channel.
 func averagePoolX(e *edge) onnx.Value {
+	if e.Ordered() {
+		return e.averagePoolSpread()
+	}
 	x, dy := e.X(0), e.DY()
 	spatial := x.Shape[2:]
 	w := e.window(e.node.Ints("kernel_shape"), spatial, dy.Shape[2:])

@@ -36,26 +36,29 @@ func newRuntime(t *testing.T) *ort.Runtime {
 // float32 and compares with the evaluator's float64.
 func TestRuntimeAgrees(t *testing.T) {
 	r := newRuntime(t)
-	for _, c := range gradCases {
-		if c.noRuntime != "" {
-			continue
+	for how, l := range lowerings {
+		for _, c := range gradCases {
+			if c.noRuntime == "" {
+				t.Run(c.name()+"/"+how, func(t *testing.T) { agree(t, r, c, l) })
+			}
 		}
-		t.Run(c.name(), func(t *testing.T) {
-			p, err := newProblem(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := onnxeval.Run(p.graph, p.at)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, got := range runGraph(t, r, p) {
-				name := p.graph.Outputs[i].Name
-				if d := distance(got.F32(), want[name].Data); !(d < 2e-5) {
-					t.Errorf("%s: the runtime's float32 differs from float64 by %.2g of its size", name, d)
-				}
-			}
-		})
+	}
+}
+
+func agree(t *testing.T, r *ort.Runtime, c gradCase, l Lowering) {
+	p, err := newProblem(c, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := onnxeval.Run(p.graph, p.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range runGraph(t, r, p) {
+		name := p.graph.Outputs[i].Name
+		if d := distance(got.F32(), want[name].Data); !(d < 2e-5) {
+			t.Errorf("%s: the runtime's float32 differs from float64 by %.2g of its size", name, d)
+		}
 	}
 }
 

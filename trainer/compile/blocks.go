@@ -11,7 +11,8 @@ import (
 // blockElements is how many elements of a large parameter are updated at a time:
 // 4 MB, so that what passes from one operator of the update to the next stays in
 // the processor's cache. The two largest of CaffeNet's parameters take a sixth of
-// a step of 32 pictures; in blocks they take half of that.
+// a step of 32 pictures; in blocks they take half of that. Other devices have no
+// such use for them.
 const blockElements = 1 << 20
 
 // BlockName is the name under which a program has the i-th block of rows of a
@@ -43,7 +44,7 @@ func (s Slot) View(t *onnx.Tensor, i int) *onnx.Tensor {
 // of several blocks, where the rule works element by element.
 func (s *step) rowsPerBlock(rule optim.Rule, param string) int {
 	shape := s.model.Initializer(param).Shape
-	if len(shape) != 2 || onnx.NumElements(shape) < 2*blockElements || rule.Whole || s.o.ClipNorm > 0 || s.o.ClipValue > 0 {
+	if s.o.Target != CPU || len(shape) != 2 || onnx.NumElements(shape) < 2*blockElements || rule.Whole || s.o.ClipNorm > 0 || s.o.ClipValue > 0 {
 		return 0
 	}
 	return max(1, blockElements/shape[1])

@@ -231,7 +231,7 @@ func (n *network) forTraining() *onnx.Graph {
 				nodes = append(nodes, ownStatistics(node)...)
 			}
 		case "MaxPool":
-			if len(node.Outputs) == 1 && reached[node.Inputs[0]] {
+			if len(node.Outputs) == 1 && reached[node.Inputs[0]] && !n.o.lowering().Ordered() {
 				node.Outputs = append(node.Outputs, node.Name+".positions")
 			}
 		}

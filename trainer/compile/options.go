@@ -17,6 +17,10 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Batch < 1 || o.Channels < 1 || o.Height < 1 || o.Width < 1 {
 		return o, fmt.Errorf("compile: pictures [%d,%d,%d,%d]: every dimension must be positive", o.Batch, o.Channels, o.Height, o.Width)
 	}
+	o.Target = cmp.Or(o.Target, CPU)
+	if !slices.Contains(Targets, o.Target) {
+		return o, fmt.Errorf("compile: there is no target %q: it is one of %v", o.Target, Targets)
+	}
 	o.Loss, o.Optimizer = cmp.Or(o.Loss, "softmax"), cmp.Or(o.Optimizer, "sgd")
 	if _, ok := losses[o.Loss]; !ok {
 		return o, &lossError{o.Loss}

@@ -38,6 +38,10 @@ type Options struct {
 	// Logits names the value that the loss is taken from; empty: the input of a
 	// final Softmax, or the output.
 	Logits string
+	// Target is what the graph is written for, one of Targets; cpu where empty.
+	Target string
+	// Deterministic avoids operators whose sums the target adds up in any order.
+	Deterministic bool
 	// Features feeds the network's inputs, whatever they are, as they are: each is
 	// an input FeatureOutput(NAME), float [N, ...]. There are no pictures then. It
 	// is for what Freeze leaves of a network.
@@ -56,6 +60,7 @@ type Rates struct{ LR, Decay float64 }
 //	            inputs                                          outputs
 //	Train       images labels weights learning_rate Scalars mask:* State   loss, State'
 //	Accumulate  images labels weights loss_scale mask:* State              loss, finite, State'
+//	Clear       zero                                               State' (sums alone)
 //	Apply       learning_rate Scalars State                                State'
 //	Average     Scalars State                                              State'
 //	Eval        images State                                               logits probabilities

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 
-	"orchestrator/trainer/autodiff"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/optim"
 )
@@ -49,6 +48,33 @@ func Accumulate(model *onnx.Graph, o Options) (*Program, error) {
 	}
 	s.testSums()
 	return s.finish()
+}
+
+// Clear compiles what makes the sums of the gradients zero, for devices whose
+// memory the host cannot write. Its input "zero" is that number.
+func Clear(model *onnx.Graph, o Options) (*Program, error) {
+	n, err := newNetwork("clear", model, o, true)
+	if err != nil {
+		return nil, err
+	}
+	n.declareTrained() // to find them: nothing reads them, and what is written is apart
+	b := onnx.NewBuilder("clear")
+	zero := b.Input("zero", onnx.Float)
+	p := &Program{}
+	inPlace := map[string][]string{}
+	for _, name := range n.trained() {
+		shape := n.model.Initializer(name).Shape
+		slot := Slot{Name: "acc:" + name, Param: name, Shape: shape, Zero: true, Updated: true, InPlace: true, Sum: true}
+		p.State = append(p.State, slot)
+		b.Output(slot.Name+"'", b.Op("Expand", nil, zero, b.Ints(shape...)))
+		inPlace[slot.Name+"'"] = []string{slot.Name}
+	}
+	if p.Graph, err = b.Graph(); err != nil {
+		return nil, err
+	}
+	nameOutputs(p.Graph)
+	p.Graph.InPlace = inPlace
+	return p, nil
 }
 
 // Apply compiles the rest of a training step: the update of the parameters with
@@ -188,7 +214,7 @@ func (s *step) differentiate() error {
 		wrt[i] = s.values[name]
 	}
 	var err error
-	if s.derivatives, err = autodiff.Gradients(s.Builder, s.scaledLoss(), wrt); err != nil {
+	if s.derivatives, err = s.o.lowering().Gradients(s.Builder, s.scaledLoss(), wrt); err != nil {
 		return err
 	}
 	for i, name := range names {
