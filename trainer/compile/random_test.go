@@ -216,9 +216,44 @@ func TestRandomNetworks(t *testing.T) {
 			Batch: 3, Channels: 3, Height: 8, Width: 8, Classes: 3, Momentum: 0.9, Decay: 0.01, FloatInput: true, Hyper: hypers(),
 			// Not Adam and its like, which make a large step of a gradient that is all rounding.
 			Optimizer: []string{"sgd", "sgd_pytorch", "nesterov"}[net.r.IntN(3)],
+			Target:    []string{CPU, CUDA, CUDA}[k%3], Deterministic: k%3 == 2,
 		}
 		t.Run(strconv.FormatUint(k, 10), func(t *testing.T) { agree(t, r, net.finish(), o) })
 	}
+}
+
+// The graphs for all targets are one step, in double precision.
+func TestTargetsComputeTheSame(t *testing.T) {
+	for k := range uint64(100) {
+		net := newRandomNet(1000 + k)
+		for range 3 + net.r.IntN(6) {
+			blocks[net.r.IntN(len(blocks))](net)
+		}
+		o := Options{Batch: 3, Channels: 3, Height: 8, Width: 8, Classes: 3, Momentum: 0.9, Decay: 0.01, FloatInput: true}
+		model := net.finish()
+		t.Run(strconv.FormatUint(1000+k, 10), func(t *testing.T) {
+			p := must(Train(model, o))(t)
+			want := run(t, p, start(t, model, p))
+			for _, deterministic := range []bool{false, true} {
+				o.Target, o.Deterministic = CUDA, deterministic
+				p := must(Train(model, o))(t)
+				for name, got := range run(t, p, start(t, model, p)) {
+					if d := farthest(got.Data, want[name].Data); !(d <= 1e-6) {
+						t.Errorf("%s, deterministic %v: %s is off by %.2g of its size", ops(model), deterministic, name, d)
+					}
+				}
+			}
+		})
+	}
+}
+
+// farthest is the largest difference by the size of what is wanted.
+func farthest(got, want []float64) float64 {
+	most, scale := 0.0, norm(want)/math.Sqrt(float64(len(want)))+1e-9
+	for i, x := range want {
+		most = max(most, math.Abs(got[i]-x)/scale)
+	}
+	return most
 }
 
 func agree(t *testing.T, r *ort.Runtime, model *onnx.Graph, o Options) {
