@@ -238,7 +238,7 @@ func TestTargetsComputeTheSame(t *testing.T) {
 				o.Target, o.Deterministic = CUDA, deterministic
 				p := must(Train(model, o))(t)
 				for name, got := range run(t, p, start(t, model, p)) {
-					if d := farthest(got.Data, want[name].Data); !(d <= 1e-6) {
+					if d := largestDifference(got.Data, want[name].Data); !(d <= 1e-6) {
 						t.Errorf("%s, deterministic %v: %s is off by %.2g of its size", ops(model), deterministic, name, d)
 					}
 				}
@@ -247,8 +247,8 @@ func TestTargetsComputeTheSame(t *testing.T) {
 	}
 }
 
-// farthest is the largest difference by the size of what is wanted.
-func farthest(got, want []float64) float64 {
+// largestDifference is that of two arrays, by the size of what is wanted.
+func largestDifference(got, want []float64) float64 {
 	most, scale := 0.0, norm(want)/math.Sqrt(float64(len(want)))+1e-9
 	for i, x := range want {
 		most = max(most, math.Abs(got[i]-x)/scale)
