@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"context"
-	"encoding/csv"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"orchestrator/worker"
+	gpu "orchestrator/worker/device"
 )
 
 var (
@@ -92,22 +92,20 @@ const (
 // Devices measures the CUDA devices of this machine with nvidia-smi, which comes with
 // the driver; where there is none there are no such metrics.
 func (m *Metrics) Devices() {
-	if path, err := exec.LookPath("nvidia-smi"); err == nil {
-		m.registry.MustRegister(&deviceCollector{query: func() (string, error) { return querySMI(path) }, now: time.Now})
+	if _, err := exec.LookPath("nvidia-smi"); err == nil {
+		m.registry.MustRegister(&deviceCollector{query: querySMI, now: time.Now})
 	}
 }
 
-func querySMI(path string) (string, error) {
+func querySMI() ([][]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), smiTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--query-gpu=index,name,memory.used,memory.total,utilization.gpu", "--format=csv,noheader,nounits")
-	cmd.WaitDelay = smiTimeout
-	text, err := cmd.Output()
-	return string(text), err
+	lines, _, err := gpu.Query(ctx, "index", "name", "memory.used", "memory.total", "utilization.gpu")
+	return lines, err
 }
 
 type deviceCollector struct {
-	query func() (string, error)
+	query func() ([][]string, error)
 	now   func() time.Time
 
 	mu    sync.Mutex
@@ -134,11 +132,11 @@ func (c *deviceCollector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now().Sub(c.asked) >= smiEvery {
-		text, err := c.query()
+		lines, err := c.query()
 		if err != nil {
-			text = ""
+			lines = nil
 		}
-		c.last, c.asked = parseSMI(text), c.now()
+		c.last, c.asked = devices(lines), c.now()
 	}
 	for _, d := range c.last {
 		for desc, value := range map[*prometheus.Desc]float64{deviceUsedDesc: d.used, deviceTotalDesc: d.total, deviceBusyDesc: d.busy} {
@@ -149,23 +147,14 @@ func (c *deviceCollector) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// parseSMI reads lines such as "0, NVIDIA H100 80GB HBM3, 4, 81559, 97": memory in
-// MiB, utilisation in percent. A value that the device does not support is "[N/A]".
-func parseSMI(text string) []device {
-	r := csv.NewReader(strings.NewReader(text))
-	r.TrimLeadingSpace, r.FieldsPerRecord, r.LazyQuotes = true, -1, true
-	lines, err := r.ReadAll()
-	if err != nil {
-		return nil
+// devices are what the lines of nvidia-smi's answer say: memory in MiB, utilisation in
+// percent. A value that the device does not support is "[N/A]".
+func devices(lines [][]string) []device {
+	list := make([]device, len(lines))
+	for i, f := range lines {
+		list[i] = device{f[0], f[1], number(f[2], 1<<20), number(f[3], 1<<20), number(f[4], 0.01)}
 	}
-	var devices []device
-	for _, f := range lines {
-		if _, err := strconv.Atoi(f[0]); err != nil || len(f) != 5 { // such as "No devices were found"
-			continue
-		}
-		devices = append(devices, device{f[0], f[1], number(f[2], 1<<20), number(f[3], 1<<20), number(f[4], 0.01)})
-	}
-	return devices
+	return list
 }
 
 func number(text string, unit float64) float64 {

@@ -42,7 +42,7 @@ func full(t *testing.T) *Metrics {
 	m := New("v1", "e1")
 	m.Register(q.Collector())
 	m.Slots(func() []worker.SlotStatus { return []worker.SlotStatus{{Device: "cpu", Taken: true, PID: os.Getpid()}} })
-	m.Register(&deviceCollector{now: time.Now, query: func() (string, error) { return "0, NVIDIA H100 80GB HBM3, 4, 81559, 97\n", nil }})
+	m.Register(&deviceCollector{now: time.Now, query: func() ([][]string, error) { return [][]string{{"0", "NVIDIA H100 80GB HBM3", "4", "81559", "97"}}, nil }})
 	return m
 }
 
