@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (d *Daemon) attempt(ctx context.Context, t Task, spec plan.Spec, slot *slot
 	}
 	r := d.keep(t, a)
 	r.trace = d.Tracer.Attempt(t, a)
-	r.log.Info("attempt started", "host", a.Host)
+	r.log.Info("attempt started", "host", a.Host, "on", cmp.Or(slot.About, slot.Device))
 	stop := r.kept.refresh(ctx, d.LogEvery, d.Log)
 	exit := d.supervise(ctx, r, slot)
 	stop()

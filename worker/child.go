@@ -317,6 +317,7 @@ func (j *jobProcess) outcome(spec plan.Spec, r *trainer.Result, objects map[stri
 		Versions: map[string]string{"engine": plan.Engine, "onnxruntime": library, "go": runtime.Version()},
 	}
 	maps.Copy(o.Versions, j.Versions)
+	maps.Copy(o.Versions, j.order.Versions)
 	for _, e := range r.History {
 		o.History = append(o.History, planEpoch(e, spec.Config.Evaluation.Metrics))
 	}

@@ -26,6 +26,10 @@ type Board interface {
 type Slot struct {
 	Device string   // cpu | cuda
 	Env    []string // of its trainer processes, such as CUDA_VISIBLE_DEVICES=1
+	// About tells the device from others of its kind, for the log: "cuda:1 (NVIDIA A100)".
+	About string
+	// Versions are what the daemon knows of the device, for the outcome: gpu, driver.
+	Versions map[string]string
 }
 
 // Task is a job on behalf of a sweep, and where in it the job is.
@@ -34,6 +38,17 @@ type Task struct {
 	Trial int
 	Fold  int
 	Job   string
+	// Device is of the slot that a job runs in that any would do for; empty: any.
+	Device string
+}
+
+// device is of the slot that a job runs in: what its sweep asks for, or what the task
+// was fetched for.
+func (t Task) device(r plan.Resources) string {
+	if r.Device == "" || r.Device == "any" {
+		return t.Device
+	}
+	return r.Device
 }
 
 // ids are what every message about a job has, in this order.
@@ -212,7 +227,7 @@ func (d *Daemon) do(ctx context.Context, t Task) (End, error) {
 		return Retry, fmt.Errorf("job %s was planned for engine %s and this worker has engine %s: run workers of the version that submitted it",
 			t.Job, spec.Engine, plan.Engine)
 	}
-	taken, err := d.slots.take(ctx, spec.Resources.Device, spec.Resources.SlotsPerTrial)
+	taken, err := d.slots.take(ctx, t.device(spec.Resources), spec.Resources.SlotsPerTrial)
 	if errors.Is(err, errResting) {
 		return Interrupted, nil
 	}

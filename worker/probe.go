@@ -187,5 +187,6 @@ func (j *jobProcess) probeOutcome(spec plan.Spec, r *probe.Result, features int)
 		Versions: map[string]string{"engine": plan.Engine, "go": runtime.Version()},
 	}
 	maps.Copy(o.Versions, j.Versions)
+	maps.Copy(o.Versions, j.order.Versions)
 	return o
 }

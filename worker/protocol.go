@@ -15,6 +15,8 @@ type order struct {
 	Job     string `json:"job"`
 	Attempt int    `json:"attempt"`
 	Device  string `json:"device"`
+	// Versions are of the device, for the outcome.
+	Versions map[string]string `json:"versions,omitempty"`
 	// Settings are for JobProcess.Open: here and not in the environment, as that can
 	// be read in /proc.
 	Settings json.RawMessage `json:"settings,omitempty"`

@@ -40,7 +40,7 @@ func (x exit) failed(end End) bool {
 func (d *Daemon) supervise(ctx context.Context, r record, slot *slot) exit {
 	events := make(chan event)
 	a, log := r.Attempt, r.log
-	c, err := startChild(d.Command(context.WithoutCancel(ctx)), slot.Env, order{Job: a.Job, Attempt: a.Number, Device: a.Device, Settings: d.Settings},
+	c, err := startChild(d.Command(context.WithoutCancel(ctx)), slot.Env, order{Job: a.Job, Attempt: a.Number, Device: a.Device, Versions: slot.Versions, Settings: d.Settings},
 		func(line []byte) { deliver(events, line, log) }, log)
 	if err != nil {
 		return exit{why: fmt.Sprintf("the trainer process could not be started: %v", err)}

@@ -14,6 +14,7 @@ import (
 
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
+	"orchestrator/worker/device"
 )
 
 // config is every setting that is not part of a sweep. It is decoded here once;
@@ -29,6 +30,9 @@ type config struct {
 	LogLevel  string `mapstructure:"log_level"`
 	LogForm   string `mapstructure:"log_format"`
 	Metrics   string `mapstructure:"metrics_listen"`
+	Devices   string `mapstructure:"devices"`
+
+	CUDA cudaConfig `mapstructure:"cuda"`
 
 	S3 struct {
 		Endpoint     string `mapstructure:"endpoint"`
@@ -75,6 +79,11 @@ var settings = []struct {
 	{"log_level", "log-level", "debug, info, warn or error", "info", false},
 	{"log_format", "log-format", "how messages are written to standard error: text or json, one per line", "text", false},
 	{"metrics_listen", "metrics-listen", "where a worker serves Prometheus metrics, such as 127.0.0.1:9464 (without a login); empty: nowhere", "", false},
+	{"devices", "devices", ofDevices + "what to train on, one job at a time on each CUDA device: auto (the CUDA devices that the machine and the library have, else cpu), or a list of cpu, cuda (all), cuda:0, cuda:1, ...", "auto", false},
+	{"cuda.memory_limit", "cuda-memory-limit", ofDevices + "what a job may take of a CUDA device's memory for its tensors, as 20GiB; 0: all there is", "0", false},
+	{"cuda.arena", "cuda-arena", ofDevices + "how that memory grows: same_as_requested (no more than is needed) or next_power_of_two (fewer and larger steps)", "same_as_requested", false},
+	{"cuda.cudnn_search", "cuda-cudnn-search", ofDevices + "how cuDNN's algorithms are chosen: heuristic (at once), exhaustive (each is timed first; the choice, and so the last bits, may differ between runs) or default", "heuristic", false},
+	{"cuda.strict", "cuda-strict", ofDevices + "a node that CUDA leaves to the processor fails the job; false: it is logged", false, false},
 	{"s3.endpoint", "s3-endpoint", "URL of the S3 server, such as http://127.0.0.1:9000", "", false},
 	{"s3.region", "s3-region", "S3 region", "us-east-1", false},
 	{"s3.path_style", "s3-path-style", "address buckets by path (host/bucket); false: by host name (bucket.host)", true, false},
@@ -115,27 +124,32 @@ func envName(key string) string {
 	return "ORCHESTRATOR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// addServeFlags adds those that only serve has.
-func addServeFlags(flags *pflag.FlagSet) {
+// addFlags adds those of some commands alone. They are used as the settings' table
+// says, but for the commands' names.
+func addFlags(flags *pflag.FlagSet, names []string) {
 	for _, s := range settings {
-		if slices.Contains(serveFlags, s.flag) {
-			flags.String(s.flag, "", strings.TrimPrefix(s.usage, "of serve: "))
+		if !slices.Contains(names, s.flag) {
+			continue
+		}
+		usage := strings.TrimPrefix(strings.TrimPrefix(s.usage, "of serve: "), ofDevices)
+		switch v := s.value.(type) {
+		case string:
+			flags.String(s.flag, v, usage)
+		case bool:
+			flags.Bool(s.flag, v, usage)
 		}
 	}
 }
 
 func addConfigFlags(flags *pflag.FlagSet) {
 	flags.String("config", "", "configuration file (default: orchestrator.yaml here, then in the user's configuration folder)")
+	var names []string
 	for _, s := range settings {
-		switch v := s.value.(type) {
-		case string:
-			if s.flag != "" && !slices.Contains(serveFlags, s.flag) {
-				flags.String(s.flag, v, s.usage)
-			}
-		case bool:
-			flags.Bool(s.flag, v, s.usage)
+		if s.flag != "" && !slices.Contains(serveFlags, s.flag) && !slices.Contains(deviceFlags, s.flag) {
+			names = append(names, s.flag)
 		}
 	}
+	addFlags(flags, names)
 }
 
 // loadConfig reads, strongest first: flags, environment, configuration file,
@@ -228,6 +242,12 @@ func (c *config) finish() error {
 		return err
 	}
 	if _, err := c.cacheBytes(); err != nil {
+		return err
+	}
+	if _, err := device.ParseChoice(c.Devices); err != nil {
+		return err
+	}
+	if err := c.CUDA.check(); err != nil {
 		return err
 	}
 	switch c.Output {

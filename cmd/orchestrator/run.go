@@ -15,6 +15,7 @@ import (
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
+	"orchestrator/worker"
 )
 
 type runOptions struct {
@@ -35,7 +36,8 @@ is in the store already is not trained again.` + "\n" + exitHelp,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runRun(cmd.Context(), a, args[0], o) },
 	}
 	addSetFlag(cmd, &o.set)
-	cmd.Flags().IntVar(&o.slots, "slots", 0, "jobs at a time (default: processors / training.threads)")
+	cmd.Flags().IntVar(&o.slots, "slots", 0, "jobs at a time on the processors (default: processors / training.threads)")
+	addFlags(cmd.Flags(), deviceFlags)
 	return cmd
 }
 
@@ -48,6 +50,10 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 		return err
 	}
 	rt.Close()
+	here, err := a.findDevices(ctx, rt)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	p, err := a.prepare(ctx, file, o.set)
 	if err != nil {
@@ -60,17 +66,22 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	if o.slots == 0 {
 		o.slots = defaultSlots(p.plan.Trials[0].Config.Training.Threads)
 	}
-	switch r := p.plan.Resources; {
-	case r.Device == "cuda":
-		return usagef("resources.device: any, or workers on other hosts and orchestrator submit", "the sweep asks for the device cuda, and run has processors only")
-	case r.SlotsPerTrial > o.slots:
-		return usagef(fmt.Sprintf("--slots %d", r.SlotsPerTrial), "each job takes %d slots (resources.slots_per_trial), and there are %d", r.SlotsPerTrial, o.slots)
+	log, err := a.config.logger(a.err, slog.LevelWarn) // the display says the rest
+	if err != nil {
+		return err
+	}
+	slots, err := a.slots(ctx, here, p.plan.Resources.Device, o.slots, log)
+	if err != nil {
+		return err
+	}
+	if err := suits(p.plan.Resources, slots, a.config.Devices); err != nil {
+		return err
 	}
 	notifier, err := a.newNotifier(store, a.newScheduler(store, nil), nil)
 	if err != nil {
 		return err
 	}
-	r, err := a.runEmbedded(ctx, store, p, o.slots, began)
+	r, err := a.runEmbedded(ctx, store, p, slots, log, began)
 	if err != nil {
 		return err
 	}
@@ -87,11 +98,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 
 // runEmbedded brings a sweep to its end with a queue inside this process. When
 // ctx ends it drains first.
-func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots int, began time.Time) (*plan.Results, error) {
-	log, err := a.config.logger(a.err, slog.LevelWarn) // the display says the rest
-	if err != nil {
-		return nil, err
-	}
+func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots []worker.Slot, log *slog.Logger, began time.Time) (*plan.Results, error) {
 	server, err := queue.Embedded()
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ may sign in, and as what: see docs/serving.md.` + "\n" + exitHelp,
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to serve on")
 	cmd.Flags().BoolVar(&o.insecure, "insecure-no-auth", false, "listen beyond loopback although nobody has to sign in: whoever reaches the port may do everything")
-	addServeFlags(cmd.Flags())
+	addFlags(cmd.Flags(), serveFlags)
 	cmd.AddCommand(newServeTokenCommand(a))
 	return cmd
 }

@@ -44,7 +44,7 @@ var (
 )
 
 type workerOptions struct {
-	slots     int
+	slots     []worker.Slot
 	labels    []string
 	reconcile time.Duration
 	metrics   *metrics.Metrics // nil: nobody asks for them
@@ -52,6 +52,7 @@ type workerOptions struct {
 
 func newWorkerCommand(a *app) *cobra.Command {
 	var o workerOptions
+	processors := 0
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run jobs from the queue until told to stop",
@@ -60,20 +61,25 @@ SIGTERM or Ctrl-C drains: every job writes a checkpoint and goes back to the
 queue, without counting as failed. A second signal ends at once; the jobs then go
 on from their last checkpoints elsewhere.
 
+CUDA devices have a slot each, and the processors --slots where no device is named
+(--devices auto) and there is none that CUDA can use, or where cpu is among those
+named. Jobs for the device cuda come to slots of CUDA devices alone.
+
 Every worker also reconciles: it enqueues again what a lost Redis has forgotten.` + "\n" + exitHelp,
-		Example: "  orchestrator worker --slots 2\n  orchestrator worker --redis redis.example:6379 --store s3://orchestrator",
+		Example: "  orchestrator worker --slots 2\n  orchestrator worker --devices cuda:0,cuda:1,cpu\n  orchestrator worker --redis redis.example:6379 --store s3://orchestrator",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a, o) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a, o, processors) },
 	}
-	cmd.Flags().IntVar(&o.slots, "slots", 1, "jobs at a time; each takes training.threads processors")
+	cmd.Flags().IntVar(&processors, "slots", 1, "jobs at a time on the processors; each takes training.threads of them")
 	cmd.Flags().StringSliceVar(&o.labels, "label", nil, "a label that jobs may ask for with resources.label (repeatable)")
 	cmd.Flags().DurationVar(&o.reconcile, "reconcile-every", time.Minute, "how often to look for jobs that no queue knows of")
+	addFlags(cmd.Flags(), deviceFlags)
 	return cmd
 }
 
-func runWorker(ctx context.Context, a *app, o workerOptions) error {
-	if o.slots < 1 {
-		return usagef("--slots 1", "a worker needs at least one slot, not %d", o.slots)
+func runWorker(ctx context.Context, a *app, o workerOptions, processors int) error {
+	if processors < 1 {
+		return usagef("--slots 1", "a worker needs at least one slot, not %d", processors)
 	}
 	for _, label := range o.labels {
 		if !plan.IsLabel(label) {
@@ -97,8 +103,15 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	if err != nil {
 		return err
 	}
-	log.Info("worker ready", "queue", q.String(), "store", store.String(), "slots", o.slots, "onnxruntime", rt.Version())
 	rt.Close()
+	here, err := a.findDevices(ctx, rt)
+	if err != nil {
+		return err
+	}
+	if o.slots, err = a.slots(ctx, here, "any", processors, log); err != nil {
+		return err
+	}
+	log.Info("worker ready", "queue", q.String(), "store", store.String(), "slots", len(o.slots), "devices", describeSlots(o.slots), "onnxruntime", rt.Version())
 	if a.config.Metrics != "" {
 		o.metrics = newMetrics()
 		stop, err := serveMetrics(o.metrics, a.config.Metrics, log)
@@ -144,7 +157,7 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 		return err
 	}
 	options := worker.Options{
-		Store: store, Slots: cpuSlots(o.slots), Command: command, Board: q, Log: log, Host: hostName, Now: now,
+		Store: store, Slots: o.slots, Command: command, Board: q, Log: log, Host: hostName, Now: now,
 		Secrets: a.config.secrets(), Settings: credentials,
 	}
 	if o.metrics != nil {
@@ -157,30 +170,47 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 	if o.metrics != nil {
 		o.metrics.Slots(daemon.Slots)
 	}
-	err = q.Serve(ctx, queue.ServeOptions{
-		Devices: []string{"cpu", "any"}, Labels: o.labels, Concurrency: o.slots, Log: log,
-		OnDrain: daemon.Stop, DrainTimeout: drainLimit,
-		Handler: func(ctx context.Context, t queue.Task) queue.Result {
-			end, err := daemon.Do(ctx, worker.Task{Sweep: t.Sweep, Trial: t.Trial, Fold: t.Fold, Job: t.Job})
-			if end == worker.Completed || end == worker.Failed {
-				if err := s.Advance(ctx, t.Sweep); err != nil {
-					log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "trial", t.Trial, "fold", t.Fold, "job", t.Job, "error", err)
-				}
-			}
-			return queueResult(end, err)
-		},
-	})
+	group, serving := errgroup.WithContext(ctx)
+	for _, kind := range kindsOf(o.slots) {
+		group.Go(func() error {
+			return q.Serve(serving, queue.ServeOptions{
+				Devices: []string{kind, "any"}, Labels: o.labels, Concurrency: countOf(o.slots, kind), Log: log,
+				OnDrain: daemon.Stop, DrainTimeout: drainLimit,
+				Handler: func(ctx context.Context, t queue.Task) queue.Result {
+					return do(ctx, daemon, s, worker.Task{Sweep: t.Sweep, Trial: t.Trial, Fold: t.Fold, Job: t.Job, Device: kind}, log)
+				},
+			})
+		})
+	}
+	err = group.Wait()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	return errors.Join(err, daemon.Drain(limit))
 }
 
-func cpuSlots(n int) []worker.Slot {
-	slots := make([]worker.Slot, n)
-	for i := range slots {
-		slots[i] = worker.Slot{Device: "cpu"}
+// do runs a job, and has what comes next in its sweep decided.
+func do(ctx context.Context, daemon *worker.Daemon, s *scheduler.Scheduler, t worker.Task, log *slog.Logger) queue.Result {
+	end, err := daemon.Do(ctx, t)
+	if end == worker.Completed || end == worker.Failed {
+		if err := s.Advance(ctx, t.Sweep); err != nil {
+			log.Warn("what comes next in the sweep is not decided yet", "sweep", t.Sweep, "trial", t.Trial, "fold", t.Fold, "job", t.Job, "error", err)
+		}
 	}
-	return slots
+	return queueResult(end, err)
+}
+
+// describeSlots says what a daemon trains on: "cuda:0 (NVIDIA A100, 40.0 GiB), 2 x cpu".
+func describeSlots(slots []worker.Slot) string {
+	var words []string
+	for _, s := range slots {
+		if s.About != "" {
+			words = append(words, s.About)
+		}
+	}
+	if n := countOf(slots, "cpu"); n > 0 {
+		words = append(words, fmt.Sprintf("%d x cpu", n))
+	}
+	return strings.Join(words, ", ")
 }
 
 // queueResult tells the queue how an attempt ended.

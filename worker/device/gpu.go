@@ -45,6 +45,15 @@ func (g GPU) Env() []string {
 	return []string{visibleEnv + "=" + visible, "CUDA_DEVICE_ORDER=PCI_BUS_ID"}
 }
 
+// Versions are what an outcome keeps of the device.
+func (g GPU) Versions() map[string]string {
+	v := map[string]string{"gpu": g.Name}
+	if g.Driver != "" {
+		v["driver"] = g.Driver
+	}
+	return v
+}
+
 // visibleEnv is CUDA's variable for the devices that a process may see.
 const visibleEnv = "CUDA_VISIBLE_DEVICES"
 
