@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer"
 	"orchestrator/trainer/ort"
+	"orchestrator/worker/device"
 )
 
 // JobProcess is what a trainer process needs besides the order that it reads.
@@ -34,6 +37,9 @@ type JobProcess struct {
 	CacheSize int64
 	// Library is the ONNX Runtime library; empty: package ort looks for it.
 	Library string
+	// Tuning is how this host uses a device that is no processor; what of it a job
+	// determines is the job's.
+	Tuning ort.Tuning
 	// Versions are of the program, for the outcome; the library's is added.
 	Versions map[string]string
 	Log      *slog.Logger // nil: the daemon's
@@ -158,7 +164,9 @@ func failure(err error) event {
 // this: the input is at fault, not this machine or this moment.
 func permanent(err error) bool {
 	var library *ort.LibraryError
-	if errors.As(err, &library) {
+	var dev *ort.DeviceError
+	var left *ort.PlacementError
+	if errors.As(err, &library) || errors.As(err, &dev) || errors.As(err, &left) { // other hosts may have better ones
 		return false
 	}
 	var told interface{ Permanent() bool }
@@ -183,11 +191,12 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	defer in.close()
-	rt, err := ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device})
+	rt, err := j.openRuntime(spec)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rt.Close() }()
+	job.Target = rt.Device()
 	closeFeatures, err := j.openFeatures(ctx, spec, &job, in, trainer.RuntimeOf(rt), stop)
 	if err != nil {
 		return err
@@ -195,6 +204,7 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 	defer closeFeatures()
 	began := time.Now()
 	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), j.checkpoints(ctx, spec), stop, j.reporter(spec))
+	j.warnOfCPU(rt)
 	if err != nil {
 		return err
 	}
@@ -206,6 +216,27 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 		}
 	}
 	return j.out.write(event{Kind: eventResult, Outcome: j.outcome(spec, result, objects, rt.Version())})
+}
+
+// openRuntime opens the device that the job runs on.
+func (j *jobProcess) openRuntime(spec plan.Spec) (*ort.Runtime, error) {
+	t := j.Tuning
+	t.TF32, t.Deterministic = spec.Config.Training.Precision == "tf32", spec.Config.Training.Deterministic
+	return ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device, Tuning: t})
+}
+
+// warnOfCPU says which nodes the device has left to the processor: training is right
+// that way, but slower than it could be.
+func (j *jobProcess) warnOfCPU(rt *ort.Runtime) {
+	left := rt.Placement()
+	if len(left) == 0 {
+		return
+	}
+	lines := make([]string, len(left))
+	for i, p := range left {
+		lines[i] = fmt.Sprintf("%s: %s %s", p.Graph, p.Op, strings.Join(p.Nodes, " "))
+	}
+	j.Log.Warn("the device leaves nodes to the processor", "device", rt.Device(), "nodes", strings.Join(lines, "; "))
 }
 
 // readSpec reads what the job is.
@@ -316,10 +347,18 @@ func (j *jobProcess) outcome(spec plan.Spec, r *trainer.Result, objects map[stri
 		Confusion: r.Confusion, Classes: spec.Classes, Objects: objects,
 		Versions: map[string]string{"engine": plan.Engine, "onnxruntime": library, "go": runtime.Version()},
 	}
-	maps.Copy(o.Versions, j.Versions)
-	maps.Copy(o.Versions, j.order.Versions)
+	j.versions(o.Versions)
 	for _, e := range r.History {
 		o.History = append(o.History, planEpoch(e, spec.Config.Evaluation.Metrics))
 	}
 	return o
+}
+
+// versions adds those of the program, of the device, and of what was loaded for it.
+func (j *jobProcess) versions(to map[string]string) {
+	maps.Copy(to, j.Versions)
+	maps.Copy(to, j.order.Versions)
+	if j.order.Device != "cpu" {
+		maps.Copy(to, device.Loaded())
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -381,6 +382,31 @@ func TestDeviceIsRespected(t *testing.T) {
 	b.submit("quick", func(s *plan.Spec) { s.Resources.Device = "cuda" })
 	if err := b.do("quick", Retry); !strings.Contains(err.Error(), "cuda") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// A job that any device would do for runs on the kind that it was fetched for, and its
+// trainer process sees the slot's device alone.
+func TestTrainerSeesItsDeviceAlone(t *testing.T) {
+	t.Setenv("CUDA_VISIBLE_DEVICES", "0,1")
+	b := newBench(t, func(o *Options) {
+		o.Slots = []Slot{
+			{Device: "cuda", Env: []string{"CUDA_VISIBLE_DEVICES=GPU-1"}, About: "cuda:0 (A100)", Versions: map[string]string{"gpu": "A100"}},
+			{Device: "cpu", Env: []string{"CUDA_VISIBLE_DEVICES="}},
+		}
+	})
+	for kind, want := range map[string]string{"cpu": "shown-cpu--", "cuda": "shown-cuda-GPU-1-A100"} {
+		job := "shown." + kind
+		b.submit(job)
+		if end, err := b.daemon.Do(t.Context(), Task{Sweep: "sweep", Job: job, Device: kind}); end != Completed {
+			t.Fatalf("%s ended %s: %v", job, end, err)
+		}
+		if !slices.Contains(b.traces(), job+" 1 "+want) {
+			t.Errorf("%s: no %q among %q", job, want, b.traces())
+		}
+		if o := b.outcome(job); o.Device != kind || b.attempts(job)[0].Device != kind {
+			t.Errorf("a job for %s ran on %s", kind, o.Device)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (j *jobProcess) featuresOf(ctx context.Context, spec plan.Spec, model *onnx
 	pass := features.Spec{
 		Model: model, Values: values, Data: in.data, Pictures: in.pictures,
 		Pack: spec.Pack.Digest, Preprocessing: fmt.Sprintf("%+v", geometry(spec.Config.Preprocessing)),
-		Engine: spec.Engine, Device: j.order.Device, Threads: spec.Config.Training.Threads,
+		Engine: spec.Engine, Device: j.arithmetic(spec), Threads: spec.Config.Training.Threads,
 	}
 	key, err := pass.Key()
 	if err != nil {
@@ -133,6 +133,15 @@ func (j *jobProcess) featuresOf(ctx context.Context, spec plan.Spec, model *onnx
 		return err
 	})
 	return set, err
+}
+
+// arithmetic is what decides the bits of features: the device, and the format of its
+// products where the job does not ask for all of float32.
+func (j *jobProcess) arithmetic(spec plan.Spec) string {
+	if spec.Config.Training.Precision == "tf32" {
+		return j.order.Device + " tf32"
+	}
+	return j.order.Device
 }
 
 // featureUse is the content of the mark; that it exists is what counts.

@@ -64,6 +64,8 @@ func playChild() {
 	say(event{Kind: eventProgress, Progress: &plan.Progress{Epoch: 1, Epochs: 3, Step: 10, Steps: 30, Loss: 0.5}})
 	for _, word := range strings.Split(o.Job, ".") {
 		switch word {
+		case "shown": // to it, of the devices
+			trace(o, fmt.Sprintf("shown-%s-%s-%s", o.Device, os.Getenv("CUDA_VISIBLE_DEVICES"), o.Versions["gpu"]))
 		case "noise":
 			fmt.Println("a library says something\n{\"and\": \"something else\"}")
 		case "logging":

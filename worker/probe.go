@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"orchestrator/trainer/features"
 	"orchestrator/trainer/linear"
 	"orchestrator/trainer/onnx"
-	"orchestrator/trainer/ort"
 	"orchestrator/trainer/probe"
 	"orchestrator/trainer/surgery"
 )
@@ -93,7 +91,7 @@ func (j *jobProcess) fit(ctx context.Context, spec plan.Spec, usedRuntime func(v
 func (j *jobProcess) probeKey(spec plan.Spec) (string, error) {
 	key, err := json.Marshal([]any{
 		spec.Engine, spec.Base.Digest, spec.Config.Model.Surgery, spec.Config.Training.Seed, spec.Pack.Digest, fmt.Sprintf("%+v", geometry(spec.Config.Preprocessing)),
-		spec.Config.Probe.Layers, spec.Config.Probe.Layer, j.order.Device, spec.Config.Training.Threads,
+		spec.Config.Probe.Layers, spec.Config.Probe.Layer, j.arithmetic(spec), spec.Config.Training.Threads,
 	})
 	return string(key), err
 }
@@ -110,7 +108,7 @@ func (j *jobProcess) layerRows(ctx context.Context, spec plan.Spec, usedRuntime 
 	if err != nil {
 		return nil, err
 	}
-	rt, err := ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device})
+	rt, err := j.openRuntime(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +184,6 @@ func (j *jobProcess) probeOutcome(spec plan.Spec, r *probe.Result, features int)
 		},
 		Versions: map[string]string{"engine": plan.Engine, "go": runtime.Version()},
 	}
-	maps.Copy(o.Versions, j.Versions)
-	maps.Copy(o.Versions, j.order.Versions)
+	j.versions(o.Versions)
 	return o
 }

@@ -2,14 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer/ort"
 	"orchestrator/worker"
 	"orchestrator/worker/device"
+	"orchestrator/worker/providers"
 )
 
 // deviceFlags are flags of the commands that train, and of doctor, not of every
@@ -58,91 +65,79 @@ func (c *cudaConfig) memory() (int64, error) {
 	return int64(size), nil
 }
 
-// cudaProvider is ONNX Runtime's name for what runs graphs on CUDA.
-const cudaProvider = "CUDAExecutionProvider"
+// tuning is what the library is told of it.
+func (c *cudaConfig) tuning() (ort.Tuning, error) {
+	memory, err := c.memory()
+	return ort.Tuning{MemoryLimit: memory, Arena: c.Arena, CuDNNSearch: c.CuDNNSearch, Strict: c.Strict}, err
+}
 
 // hosted is what this host has to train on.
 type hosted struct {
 	choice  device.Choice
-	library string // of ONNX Runtime
-	usable  bool   // by the library: it has a provider for CUDA
+	library string // that CUDA devices would be used with
+	forCUDA bool   // it comes with a provider for them
 	found   device.Found
 	failed  error // why nobody knows which CUDA devices there are
 }
 
-// findDevices finds out what there is. That an asked-for device is missing is said here,
-// before any work is done; what a choice by itself comes to is slots' affair.
-func (a *app) findDevices(ctx context.Context, rt *ort.Runtime) (*hosted, error) {
+// findDevices finds out what there is. That an asked-for device is missing is said
+// here, before any work is done; what auto comes to is slots' affair.
+func (a *app) findDevices(ctx context.Context) (*hosted, error) {
 	choice, err := device.ParseChoice(a.config.Devices)
 	if err != nil {
 		return nil, err
 	}
-	h := &hosted{choice: choice, library: rt.Library(), usable: slices.Contains(rt.Providers(), cudaProvider)}
+	h := &hosted{choice: choice}
 	if !choice.Auto && !choice.WantsCUDA() {
 		return h, nil
 	}
-	h.found, h.failed = device.Find(ctx)
-	if choice.WantsCUDA() {
-		_, err = h.cuda()
+	h.library, _, err = ort.FindLibrary(a.config.Library, "cuda")
+	if err != nil {
+		return nil, err
+	}
+	h.forCUDA = providesCUDA(h.library)
+	if h.found, h.failed = device.Find(ctx); choice.WantsCUDA() {
+		_, err = h.pick(choice)
 	}
 	return h, err
 }
 
-// cuda are the CUDA devices of the choice; of auto, all.
-func (h *hosted) cuda() ([]device.GPU, error) {
+// providesCUDA tells whether a library came with its part for CUDA, which is a file
+// beside it.
+func providesCUDA(library string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so"))
+	return err == nil
+}
+
+func (h *hosted) pick(choice device.Choice) ([]device.GPU, error) {
 	if h.failed != nil {
 		return nil, h.failed
 	}
-	choice := h.choice
-	if choice.Auto {
-		choice, _ = device.ParseChoice("cuda") // a valid one
-	}
-	picked, err := choice.Pick(h.found)
-	if err == nil && !h.usable {
-		err = &providerError{library: h.library, devices: h.found.String()}
-	}
-	return picked, err
+	return choice.Pick(h.found)
 }
 
-// providerError says that the library cannot use the CUDA devices that there are.
-type providerError struct{ library, devices string }
-
-func (e *providerError) Error() string {
-	return fmt.Sprintf("the ONNX Runtime library %s was built without %s, and cannot use %s", e.library, cudaProvider, e.devices)
-}
-
-// Hint says where a library with it is had.
-func (e *providerError) Hint() string {
-	return "docs/gpu.md says how to get a library for CUDA; name it with --onnxruntime-library; or --devices cpu trains on the processors"
-}
-
-// ExitCode is that of a wrong configuration.
-func (e *providerError) ExitCode() int { return 2 }
-
-// picked are the CUDA devices to train on, and whether to train on processors. want is
-// the device that a sweep asks for; "any" where jobs of all kinds may come. That auto
-// passes over CUDA devices is logged.
-func (h *hosted) picked(want string, log *slog.Logger) (gpus []device.GPU, cpu bool, err error) {
+// decide says which CUDA devices to train on, and whether to train on processors. want
+// is the device that a sweep asks for; "any" where jobs of all kinds may come. That
+// auto passes over CUDA devices is logged.
+func (h *hosted) decide(want string, log *slog.Logger) (gpus []device.GPU, cpu bool, err error) {
 	switch {
 	case !h.choice.Auto:
-		if h.choice.WantsCUDA() {
-			gpus, err = h.cuda()
-		}
+		gpus, err = h.pick(h.choice)
 		return gpus, h.choice.CPU, err
 	case want == "cpu":
 		return nil, true, nil
-	case want == "cuda", h.usable && h.failed != nil, h.usable && len(h.found.GPUs) > 0:
-		gpus, err = h.cuda()
+	case want == "cuda":
+		gpus, err = h.pick(device.All("resources.device: cuda"))
 		return gpus, false, err
-	}
-	switch {
+	case h.forCUDA && h.failed != nil:
+		return nil, false, h.failed
+	case h.forCUDA && len(h.found.GPUs) > 0:
+		return h.found.GPUs, false, nil
 	case h.failed != nil:
 		log.Warn("training on the processors; it is not known whether there are CUDA devices", "why", h.failed)
 	case len(h.found.GPUs) > 0:
-		missing := &providerError{library: h.library, devices: h.found.String()}
-		log.Warn("training on the processors: "+missing.Error(), "try", missing.Hint())
-	case h.usable:
-		log.Warn("training on the processors, although the library is for CUDA: there is " + h.found.String())
+		log.Warn("training on the processors: the ONNX Runtime library has no part for CUDA", "devices", h.found.String(), "library", h.library,
+			"try", "docs/gpu.md says how to get one; --devices cpu silences this")
 	}
 	return nil, true, nil
 }
@@ -153,8 +148,11 @@ func (a *app) slots(ctx context.Context, h *hosted, want string, processors int,
 	for _, note := range h.found.Notes {
 		log.Warn(note)
 	}
-	gpus, cpu, err := h.picked(want, log)
+	gpus, cpu, err := h.decide(want, log)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.tryDevices(ctx, gpus); err != nil {
 		return nil, err
 	}
 	var slots []worker.Slot
@@ -167,6 +165,74 @@ func (a *app) slots(ctx context.Context, h *hosted, want string, processors int,
 		}
 	}
 	return slots, nil
+}
+
+// tryDevices opens each CUDA device as a job will, in a process that gives its memory
+// back: what is missing is found here, not in every job.
+func (a *app) tryDevices(ctx context.Context, gpus []device.GPU) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, g := range gpus {
+		group.Go(func() error {
+			answer, err := a.try(ctx, "cuda", g.Env(), false)
+			if err == nil {
+				err = answer.Failure()
+			}
+			if err != nil {
+				return &deviceError{g, err}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// try has a process of its own find out what a device can do.
+func (a *app) try(ctx context.Context, kind string, env []string, train bool) (providers.Answer, error) {
+	command, err := a.childCommand(deviceProcess)
+	if err != nil {
+		return providers.Answer{}, err
+	}
+	tuning, err := a.config.CUDA.tuning()
+	if err != nil {
+		return providers.Answer{}, err
+	}
+	return providers.Ask(ctx, command, env, providers.Order{Library: a.config.Library, Device: kind, Tuning: tuning, Train: train}), nil
+}
+
+// deviceError says why a CUDA device that was found cannot be trained on.
+type deviceError struct {
+	gpu device.GPU
+	err error
+}
+
+func (e *deviceError) Error() string { return fmt.Sprintf("%v cannot be used: %v", e.gpu, e.err) }
+
+func (e *deviceError) Unwrap() error { return e.err }
+
+// Hint is the library's, and the way without the device.
+func (e *deviceError) Hint() string {
+	const without = "--devices cpu trains on the processors; docs/gpu.md says what CUDA needs"
+	var hinted interface{ Hint() string }
+	if errors.As(e.err, &hinted) && hinted.Hint() != "" {
+		return hinted.Hint() + "; " + without
+	}
+	return without
+}
+
+// ExitCode is that of a wrong configuration.
+func (e *deviceError) ExitCode() int { return 2 }
+
+// deviceProcess is the hidden command that tries a device.
+const deviceProcess = "device-process"
+
+func newDeviceProcessCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:    deviceProcess,
+		Short:  "Try a device (started by other commands, not by people)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return providers.Serve(cmd.Context(), a.in, a.out) },
+	}
 }
 
 // countOf is how many slots are of a device, "any" counting all.

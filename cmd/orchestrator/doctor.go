@@ -16,16 +16,40 @@ import (
 )
 
 func newDoctorCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var tried string
+	var train bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check Redis, store, ONNX Runtime library, cache and disk",
+		Short: "Check Redis, store, ONNX Runtime library, devices, cache and disk",
 		Long: `Tries every part that the settings name and says what to do about those that do
 not work. Exits 1 when one fails. Redis is only checked when one is set, as run
-brings its own.` + "\n" + exitHelp,
-		Example: "  orchestrator doctor\n  orchestrator doctor --redis 127.0.0.1:6379 --output json",
+brings its own.
+
+With --providers it tries instead what the ONNX Runtime library can compute on, each
+in a process of its own, and prints a table. --train trains a small network on each
+that opens, and compares its losses and the time of a step with the CPU's. Exits 1
+when a provider fails that was asked for by name.` + "\n" + exitHelp,
+		Example: "  orchestrator doctor\n  orchestrator doctor --redis 127.0.0.1:6379 --output json\n  orchestrator doctor --providers --train\n  orchestrator doctor --providers=cuda,cpu",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if tried == "" && train {
+				return usagef("orchestrator doctor --providers --train", "--train goes with --providers")
+			}
+			if tried == "" {
+				return runDoctor(cmd.Context(), a)
+			}
+			names, err := providerNames(tried)
+			if err != nil {
+				return err
+			}
+			return runProviders(cmd.Context(), a, names, train)
+		},
 	}
+	cmd.Flags().StringVar(&tried, "providers", "", "try what the library can compute on: all of it, or as in --providers=cuda,cpu")
+	cmd.Flags().Lookup("providers").NoOptDefVal = allProviders
+	cmd.Flags().BoolVar(&train, "train", false, "with --providers: train a small network on each, and compare it with the CPU's")
+	addFlags(cmd.Flags(), deviceFlags)
+	return cmd
 }
 
 // finding is one line of the doctor's report.
@@ -45,6 +69,7 @@ func runDoctor(ctx context.Context, a *app) error {
 		check func(context.Context) (string, error)
 	}{
 		{"library", a.checkLibrary},
+		{"devices", a.checkDevices},
 		{"store", a.checkStore},
 		{"redis", a.checkRedis},
 		{"cache", a.checkCache},

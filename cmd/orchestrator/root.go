@@ -81,7 +81,7 @@ On many:          orchestrator submit sweep.yaml    (Redis and an object store)
 		newPauseCommand(a), newCancelCommand(a), newResumeCommand(a), newRetryCommand(a), newUpdateCommand(a),
 		newGCCommand(a), newDeleteCommand(a),
 		newDatasetCommand(a), newModelCommand(a), newPredictCommand(a),
-		newServeCommand(a), newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newManCommand(a), newSchemaCommand(a), newTrainerProcessCommand(a),
+		newServeCommand(a), newMonitorCommand(a), newDoctorCommand(a), newVersionCommand(a), newManCommand(a), newSchemaCommand(a), newTrainerProcessCommand(a), newDeviceProcessCommand(a),
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

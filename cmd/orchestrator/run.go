@@ -50,7 +50,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 		return err
 	}
 	rt.Close()
-	here, err := a.findDevices(ctx, rt)
+	here, err := a.findDevices(ctx)
 	if err != nil {
 		return err
 	}

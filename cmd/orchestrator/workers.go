@@ -104,7 +104,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions, processors int) err
 		return err
 	}
 	rt.Close()
-	here, err := a.findDevices(ctx, rt)
+	here, err := a.findDevices(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func untilDone(err error) error {
 
 // serve runs a daemon's slots until ctx ends, and then drains them.
 func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue, store artifacts.Store, o workerOptions, log *slog.Logger) error {
-	command, err := a.trainerCommand()
+	command, err := a.childCommand(trainerProcess)
 	if err != nil {
 		return err
 	}
@@ -248,16 +248,16 @@ func (c *config) credentials() credentials {
 	return credentials{c.S3.AccessKey, c.S3.SecretKey, c.S3.SessionToken}
 }
 
-// trainerCommand starts this program again as a trainer process. Its settings go by
+// childCommand starts this program again as a process of its own. Its settings go by
 // the environment, without the secrets among them.
-func (a *app) trainerCommand() (func(context.Context) *exec.Cmd, error) {
+func (a *app) childCommand(name string) (func(context.Context) *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding this program to start trainers with: %w", err)
+		return nil, fmt.Errorf("finding this program to start it as %s: %w", name, err)
 	}
 	env := append(foreign(os.Environ()), a.config.environ()...)
 	return func(ctx context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self, trainerProcess)
+		cmd := exec.CommandContext(ctx, self, name)
 		cmd.Env = env
 		return cmd
 	}, nil
@@ -268,6 +268,7 @@ func (c *config) environ() []string {
 	values := map[string]string{
 		"store": c.Store, "cache_dir": c.CacheDir, "cache_size": c.CacheSize, "onnxruntime_library": c.Library, "log_level": c.LogLevel,
 		"s3.endpoint": c.S3.Endpoint, "s3.region": c.S3.Region, "s3.path_style": fmt.Sprint(c.S3.PathStyle), "s3.ca_cert": c.S3.CACert,
+		"cuda.memory_limit": c.CUDA.MemoryLimit, "cuda.arena": c.CUDA.Arena, "cuda.cudnn_search": c.CUDA.CuDNNSearch, "cuda.strict": fmt.Sprint(c.CUDA.Strict),
 	}
 	var env []string
 	for _, s := range settings {
@@ -302,6 +303,10 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tuning, err := a.config.CUDA.tuning()
+			if err != nil {
+				return err
+			}
 			return worker.RunJob(cmd.Context(), worker.JobProcess{
 				Open: func(ctx context.Context, settings json.RawMessage) (artifacts.Store, error) {
 					var c credentials
@@ -312,7 +317,7 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 					s3.AccessKey, s3.SecretKey, s3.SessionToken = c.AccessKey, c.SecretKey, c.SessionToken
 					return a.openStore(ctx)
 				},
-				CacheDir: a.config.CacheDir, CacheSize: size, Library: a.config.Library, Versions: jobVersions(),
+				CacheDir: a.config.CacheDir, CacheSize: size, Library: a.config.Library, Tuning: tuning, Versions: jobVersions(),
 			}, a.in, a.out)
 		},
 	}

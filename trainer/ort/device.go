@@ -65,6 +65,9 @@ func DeviceOf(provider string) string {
 	return ""
 }
 
+// ProviderOf is what the library calls the execution provider of one of Devices.
+func ProviderOf(device string) string { return providerNames[device] }
+
 // DeviceError says why a device cannot be used, where the library itself is in
 // order.
 type DeviceError struct {

@@ -24,8 +24,8 @@ var (
 // order: $ORCHESTRATOR_ONNXRUNTIME_LIBRARY (as strict as explicit), the folders
 // lib, ../lib and ../build/onnxruntime/lib beside the executable,
 // build/onnxruntime/lib under the working directory and each of its parents, and
-// the dynamic linker's own search path. For the device "cuda", folders
-// build/onnxruntime-cuda/lib come before build/onnxruntime/lib.
+// the dynamic linker's own search path. Folders build/onnxruntime-cuda/lib come after
+// build/onnxruntime/lib, and for the device "cuda" before it.
 //
 // tried lists every place looked at, in order. The error is a *LibraryError.
 func FindLibrary(explicit, device string) (path string, tried []string, err error) {
@@ -77,7 +77,7 @@ func statReason(err error) string {
 
 // libraryDirs are the folders searched, nearest to the executable first.
 func libraryDirs(device string) []string {
-	built := []string{installed}
+	built := []string{installed, installedCUDA}
 	if device == "cuda" {
 		built = []string{installedCUDA, installed}
 	}

@@ -174,7 +174,7 @@ func TestParseChoice(t *testing.T) {
 		"cuda:GPU-1,cuda:MIG-": {Some: []string{"GPU-1", "MIG-"}},
 	} {
 		got, err := ParseChoice(text)
-		want.text = text
+		want.text, want.asker = text, "--devices "+text
 		if err != nil || !cmp.Equal(want, got, cmp.AllowUnexported(Choice{})) {
 			t.Errorf("%q is %+v, %v", text, got, err)
 		}
@@ -234,6 +234,20 @@ func TestPick(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: %s, want %s", test.choice, got, test.want)
 		}
+	}
+}
+
+func TestLoaded(t *testing.T) {
+	const maps = `7f0000000000-7f0000001000 r-xp 00000000 08:01 11 /usr/local/cuda-12.4/targets/x86_64-linux/lib/libcudart.so.12.4.127
+7f0000001000-7f0000002000 r-xp 00000000 08:01 12                         /usr/lib/x86_64-linux-gnu/libcudnn.so.9
+7f0000002000-7f0000003000 r-xp 00000000 08:01 13                         /usr/lib/x86_64-linux-gnu/libcudnn_graph.so.9.1.0
+7f0000003000-7f0000004000 rw-p 00000000 00:00 0
+`
+	if diff := cmp.Diff(map[string]string{"cuda": "12.4.127", "cudnn": "9"}, loaded(maps)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if here := Loaded(); len(here) > 0 {
+		t.Errorf("a test has loaded %v", here)
 	}
 }
 

@@ -1,0 +1,149 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
+)
+
+// playEnv has the test binary be a process that tries a provider, or one that is ill.
+const playEnv = "PROVIDERS_TEST_PLAY"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(playEnv) {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "serve":
+		fmt.Println("a library says something\n{\"and\": \"something else\"}")
+		if err := Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "crash":
+		fmt.Fprintln(os.Stderr, "cuInit: first\nsecond\nthird\nlast words")
+		os.Exit(3)
+	case "hang":
+		select {}
+	}
+}
+
+func play(t *testing.T, role string) func(context.Context) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, self)
+		cmd.Env = append(os.Environ(), playEnv+"="+role)
+		return cmd
+	}
+}
+
+func TestCPUTrains(t *testing.T) {
+	o := Order{Library: orttest.Library(t), Device: "cpu", Train: true}
+	a := Ask(t.Context(), play(t, "serve"), nil, o)
+	if err := a.Failure(); err != nil {
+		t.Fatal(err)
+	}
+	if !a.Opens || a.Left() != 0 || len(a.Losses) != 2*epochs*len(networks) || a.StepSeconds <= 0 || a.Version == "" || len(a.Providers) == 0 {
+		t.Fatalf("the answer is %+v", a)
+	}
+	if first, last := a.Losses[2*epochs], a.Losses[len(a.Losses)-1]; !(last < 0.7*first) {
+		t.Errorf("the network learns nothing: the losses are %v", a.Losses)
+	}
+	again := Ask(t.Context(), play(t, "serve"), nil, o)
+	if d, ok := again.Deviation(a); !ok || d != 0 {
+		t.Errorf("the same again deviates by %v", d)
+	}
+	o.Train = false
+	if a := Ask(t.Context(), play(t, "serve"), nil, o); !a.Opens || a.Losses != nil {
+		t.Errorf("without training the answer is %+v", a)
+	}
+}
+
+// A graphics processor in software, by another provider than the CPU's.
+func TestGraphicsOpens(t *testing.T) {
+	orttest.Graphics(t)
+	a := Ask(t.Context(), play(t, "serve"), nil, Order{Library: orttest.Library(t), Device: "webgpu"})
+	if err := a.Failure(); err != nil || !a.Opens {
+		t.Errorf("the answer is %+v (%v)", a, err)
+	}
+}
+
+func TestWhatIsMissingIsSaid(t *testing.T) {
+	lib := orttest.Library(t)
+	empty := t.TempDir()
+	for what, test := range map[string]struct {
+		order Order
+		want  string
+	}{
+		"a provider": {Order{Library: lib, Device: "cuda"}, "device cuda: "},
+		"a device":   {Order{Library: lib, Device: "abacus"}, "there is no such device"},
+		"a library":  {Order{Library: empty, Device: "cpu"}, filepath.Base(empty)},
+		"a word":     {Order{Library: lib, Device: "cpu", Tuning: ort.Tuning{Arena: "huge"}}, `arena "huge"`},
+	} {
+		a := Ask(t.Context(), play(t, "serve"), nil, test.order)
+		if err := a.Failure(); err == nil || a.Opens || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: the answer is %+v, want an error with %q", what, a, test.want)
+		}
+	}
+}
+
+func TestAskSurvivesIllProcesses(t *testing.T) {
+	a := Ask(t.Context(), play(t, "crash"), nil, Order{Device: "cuda"})
+	if a.Device != "cuda" || a.Error != "the process that tried it ended without an answer: exit status 3; it said last: second | third | last words" {
+		t.Errorf("after a crash the answer is %+v", a)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if a := Ask(ctx, play(t, "hang"), nil, Order{Device: "cuda"}); !strings.Contains(a.Error, "did not answer") {
+		t.Errorf("after a hang the answer is %+v", a)
+	}
+	none := func(ctx context.Context) *exec.Cmd {
+		return exec.CommandContext(ctx, filepath.Join(t.TempDir(), "none"))
+	}
+	if a := Ask(t.Context(), none, nil, Order{Device: "cuda"}); !strings.Contains(a.Error, "no such file") {
+		t.Errorf("without a program the answer is %+v", a)
+	}
+}
+
+func TestServeWantsAnOrder(t *testing.T) {
+	var out bytes.Buffer
+	for _, in := range []string{"", "{}\n", "x\n"} {
+		if err := Serve(t.Context(), strings.NewReader(in), &out); err == nil || out.Len() > 0 {
+			t.Errorf("%q: error %v, output %q", in, err, out.String())
+		}
+	}
+}
+
+func TestDeviation(t *testing.T) {
+	reference := Answer{Losses: []float64{2, 1, 0.5}}
+	for _, test := range []struct {
+		losses []float64
+		want   float64
+		ok     bool
+	}{
+		{[]float64{2, 1, 0.5}, 0, true},
+		{[]float64{2, 1.25, 0.5}, 0.25, true},
+		{[]float64{2, math.NaN(), 0.5}, math.Inf(1), true},
+		{[]float64{2, 1}, 0, false},
+		{nil, 0, false},
+	} {
+		if d, ok := (Answer{Losses: test.losses}).Deviation(reference); d != test.want || ok != test.ok {
+			t.Errorf("%v: %v, %v; want %v, %v", test.losses, d, ok, test.want, test.ok)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+
+	"orchestrator/trainer"
+	"orchestrator/trainer/builtin"
+	"orchestrator/trainer/ort"
+	"orchestrator/trainer/rng"
+)
+
+const (
+	threads  = 2
+	classes  = 3
+	pictures = 96
+	side     = 32
+	batch    = 32
+	epochs   = 4
+)
+
+// networks are builtin ones: with convolutions, pools, dropout and a fully connected
+// layer, and with batch normalisation besides, which not every provider can train.
+var networks = []string{"tinynet", "smallnet"}
+
+// train trains small networks on generated pictures: all that is compared are the
+// losses, which every device should share.
+func (a *Answer) train(ctx context.Context, rt *ort.Runtime) error {
+	var seconds float64
+	for _, name := range networks {
+		took, err := a.trainOne(ctx, rt, name)
+		if err != nil {
+			return fmt.Errorf("training %s: %w", name, err)
+		}
+		seconds += took
+	}
+	a.StepSeconds = seconds / float64(len(networks))
+	return nil
+}
+
+// trainOne adds the losses of a network to the answer, and returns the time of a step
+// once the first epoch is over.
+func (a *Answer) trainOne(ctx context.Context, rt *ort.Runtime, network string) (seconds float64, err error) {
+	model, err := builtin.Model(network, classes, 1)
+	if err != nil {
+		return 0, err
+	}
+	all := make([]int, pictures)
+	for i := range all {
+		all[i] = i
+	}
+	job := trainer.Job{
+		Model: model, Classes: []string{"red", "green", "blue"}, Data: tints{},
+		Train: all[:pictures-batch], Test: all[pictures-batch:],
+		LearningRate: 0.01, Momentum: 0.9, Epochs: epochs, BatchSize: batch, Seed: 1,
+		Target: targetOf(rt.Device()), Deterministic: true,
+	}
+	steps := 0
+	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), none{}, nil, func(p trainer.Progress) {
+		if p.Epoch > 1 && p.Evaluated == nil {
+			seconds += p.StepSeconds - p.DataSeconds
+			steps++
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range result.History {
+		a.Losses = append(a.Losses, e.TrainLoss, e.Scores["loss"])
+	}
+	return seconds / float64(max(steps, 1)), nil
+}
+
+// targetOf is which lowerings a device is given: those of CUDA, or those of the CPU,
+// which are the standard's plain operators.
+func targetOf(device string) string {
+	if device == "cuda" || device == "tensorrt" {
+		return "cuda"
+	}
+	return "cpu"
+}
+
+// tints are pictures in memory, in which one of the three colours is brighter, under
+// noise. They implement trainer.Data.
+type tints struct{}
+
+// Label is the colour.
+func (tints) Label(sample int) int { return sample % classes }
+
+// File is a name for messages.
+func (tints) File(sample int) string { return fmt.Sprintf("generated picture %d", sample) }
+
+// Geometry is that of all of them.
+func (tints) Geometry() (channels, height, width, crop int) { return 3, side, side, 0 }
+
+// Normalisation brings bytes to the neighbourhood of 0.
+func (tints) Normalisation() (mean, scale []float32) {
+	return []float32{100, 100, 100}, []float32{0.01, 0.01, 0.01}
+}
+
+// Window draws the picture; there is no crop to take, and mirrored it is none the
+// different to a network.
+func (tints) Window(dst []uint8, sample, _, _ int, _ bool) error {
+	r := rng.New(1, fmt.Sprintf("tint %d", sample))
+	for i := range dst {
+		dst[i] = uint8(r.IntN(150))
+		if i/(side*side) == sample%classes {
+			dst[i] += 60
+		}
+	}
+	return nil
+}
+
+// none keeps no checkpoints.
+type none struct{}
+
+// Save forgets it.
+func (none) Save(trainer.Checkpoint) error { return nil }
+
+// Latest is none.
+func (none) Latest() (*trainer.Checkpoint, error) { return nil, nil }
