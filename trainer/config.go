@@ -69,6 +69,16 @@ type Job struct {
 	Metadata map[string]string
 }
 
+// TargetOf is the Target for a device, by package ort's word for it: the CPU's
+// lowerings, or those that are good on graphics processors, which all other kinds of
+// devices can run too.
+func TargetOf(device string) string {
+	if device == compile.CPU {
+		return compile.CPU
+	}
+	return compile.CUDA
+}
+
 // Rates multiply a parameter's learning rate and weight decay, as Caffe's
 // lr_mult and decay_mult.
 type Rates = compile.Rates

@@ -196,7 +196,7 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	defer func() { _ = rt.Close() }()
-	job.Target = rt.Device()
+	job.Target = trainer.TargetOf(rt.Device())
 	closeFeatures, err := j.openFeatures(ctx, spec, &job, in, trainer.RuntimeOf(rt), stop)
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 	defer closeFeatures()
 	began := time.Now()
 	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), j.checkpoints(ctx, spec), stop, j.reporter(spec))
-	j.warnOfCPU(rt)
+	j.warnOfCPU(rt.Placement())
 	if err != nil {
 		return err
 	}
@@ -227,8 +227,7 @@ func (j *jobProcess) openRuntime(spec plan.Spec) (*ort.Runtime, error) {
 
 // warnOfCPU says which nodes the device has left to the processor: training is right
 // that way, but slower than it could be.
-func (j *jobProcess) warnOfCPU(rt *ort.Runtime) {
-	left := rt.Placement()
+func (j *jobProcess) warnOfCPU(left []ort.Placement) {
 	if len(left) == 0 {
 		return
 	}
@@ -236,7 +235,7 @@ func (j *jobProcess) warnOfCPU(rt *ort.Runtime) {
 	for i, p := range left {
 		lines[i] = fmt.Sprintf("%s: %s %s", p.Graph, p.Op, strings.Join(p.Nodes, " "))
 	}
-	j.Log.Warn("the device leaves nodes to the processor", "device", rt.Device(), "nodes", strings.Join(lines, "; "))
+	j.Log.Warn("the device leaves nodes to the processor, which costs time", "nodes", strings.Join(lines, "; "))
 }
 
 // readSpec reads what the job is.

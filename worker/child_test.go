@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"orchestrator/artifacts"
+	"orchestrator/trainer/ort"
 )
 
 // stuck is a store that does not answer until the context ends or it is let go.
@@ -147,5 +149,18 @@ func TestOrderSaysHowToOpenTheStore(t *testing.T) {
 	}
 	if !strings.Contains(events.String(), `"event":"failed","reason":"no such bucket"`) {
 		t.Errorf("the daemon was told %s", &events)
+	}
+}
+
+func TestWhatTheCPUComputesIsSaid(t *testing.T) {
+	var log bytes.Buffer
+	j := &jobProcess{JobProcess: JobProcess{Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	j.warnOfCPU(nil)
+	if log.Len() > 0 {
+		t.Errorf("of nothing it says %q", log.String())
+	}
+	j.warnOfCPU([]ort.Placement{{Graph: "train", Op: "MaxPool", Nodes: []string{"pool1", "pool2"}}, {Graph: "eval", Op: "LRN", Nodes: []string{"norm1"}}})
+	if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, `nodes="train: MaxPool pool1 pool2; eval: LRN norm1"`) {
+		t.Errorf("it says %q", got)
 	}
 }

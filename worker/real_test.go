@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +32,7 @@ import (
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // The variables of a trainer process that is real but for killing itself.
@@ -384,6 +386,36 @@ func TestKilledJobEndsWithTheSameBits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A device with a memory of its own: a graphics processor, though one in software. The
+// job is killed there and goes on from its checkpoint, and it learns what it learns on
+// the CPU.
+func TestKilledJobOnAnotherDevice(t *testing.T) {
+	orttest.Graphics(t) // which sets the environment
+	cache := t.TempDir()
+	s := newStudy(t, cache)
+	s.do(s.daemon("", nil), Completed)
+	want := s.outcome()
+	s = newStudy(t, cache)
+	s.spec.Config.Training.Deterministic = true // its provider has no pooling that tells where the largest was
+	if err := artifacts.PutJSON(t.Context(), s.store, plan.SpecKey(studyJob), s.spec); err != nil {
+		t.Fatal(err)
+	}
+	d := s.daemon("later 2", nil)
+	d.slots.all[0].Slot = Slot{Device: "webgpu", About: "a graphics processor", Versions: map[string]string{"gpu": "SwiftShader"}}
+	s.do(d, Retry)
+	s.do(d, Completed)
+	o := s.outcome()
+	if o.Attempts != 2 || o.Device != "webgpu" || o.Versions["gpu"] != "SwiftShader" || len(o.History) != studyEpochs {
+		t.Fatalf("the outcome is %+v", o)
+	}
+	for i, e := range o.History {
+		if diff := math.Abs(e.TrainLoss - want.History[i].TrainLoss); !(diff < 1e-3) {
+			t.Errorf("epoch %d: the loss is %v, on the CPU %v", e.Epoch, e.TrainLoss, want.History[i].TrainLoss)
+		}
+	}
+	s.checkObjects(o)
 }
 
 // A job that was killed, or drained in the middle of an epoch, keeps the checkpoints of

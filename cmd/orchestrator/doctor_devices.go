@@ -98,14 +98,16 @@ type triedProvider struct {
 	Device   string `json:"device,omitempty"`
 	Opens    bool   `json:"opens"`
 	// Nodes of the small network that the provider leaves to the CPU.
-	LeftToCPU *int `json:"left_to_cpu,omitempty"`
+	LeftToCPU *int     `json:"left_to_cpu,omitempty"`
+	LeftNodes []string `json:"left_nodes,omitempty"` // by graph and operator
 	// Deviation is the largest difference of a loss from the CPU's, as a part of it.
 	Deviation *float64 `json:"largest_deviation,omitempty"`
 	// StepTime is a step's time in times of the CPU's.
-	StepTime *float64          `json:"step_time_by_cpu,omitempty"`
-	Versions map[string]string `json:"versions,omitempty"`
-	Error    string            `json:"error,omitempty"`
-	Hint     string            `json:"hint,omitempty"`
+	StepTime *float64            `json:"step_time_by_cpu,omitempty"`
+	Trained  []providers.Trained `json:"trained,omitempty"`
+	Versions map[string]string   `json:"versions,omitempty"`
+	Error    string              `json:"error,omitempty"`
+	Hint     string              `json:"hint,omitempty"`
 
 	asked bool // by name
 }
@@ -142,7 +144,7 @@ func runProviders(ctx context.Context, a *app, names []string, train bool) error
 				return err
 			}
 		}
-		row.judge(answer, reference, train)
+		row.judge(answer, reference)
 		if row.asked && row.Error != "" {
 			failed++
 		}
@@ -186,7 +188,7 @@ func (a *app) providerRows(ctx context.Context, names, built []string) ([]triedP
 const tolerance = 0.02
 
 // judge fills in the line from what the provider and the CPU answered.
-func (p *triedProvider) judge(answer, reference providers.Answer, train bool) {
+func (p *triedProvider) judge(answer, reference providers.Answer) {
 	p.Opens, p.Versions, p.Error, p.Hint = answer.Opens, answer.Versions, answer.Error, answer.Hint
 	if strings.HasPrefix(p.Hint, "orchestrator doctor") {
 		p.Hint = "" // that is us
@@ -194,20 +196,31 @@ func (p *triedProvider) judge(answer, reference providers.Answer, train bool) {
 	if answer.Opens {
 		left := answer.Left()
 		p.LeftToCPU = &left
+		for _, nodes := range answer.LeftToCPU {
+			p.LeftNodes = append(p.LeftNodes, nodes.String())
+		}
 	}
-	if !train || answer.Error != "" {
-		return
+	p.Trained = answer.Trained
+	for _, t := range answer.Trained {
+		if t.Error != "" {
+			p.complain(fmt.Sprintf("%s does not train: %s", t.Network, t.Error))
+		}
 	}
-	deviation, ok := answer.Deviation(reference)
+	c, ok := answer.Compare(reference)
 	if !ok {
-		p.Error = "it did not train to the end"
 		return
 	}
-	times := answer.StepSeconds / reference.StepSeconds
-	p.Deviation, p.StepTime = &deviation, &times
-	if deviation > tolerance {
-		p.Error = fmt.Sprintf("it learns something else than the CPU: a loss deviates by %.2g of it", deviation)
+	p.Deviation, p.StepTime = &c.Deviation, &c.StepTime
+	if c.Deviation > tolerance {
+		p.complain(fmt.Sprintf("it learns something else than the CPU: a loss deviates by %.2g of it", c.Deviation))
 	}
+}
+
+func (p *triedProvider) complain(problem string) {
+	if p.Error != "" {
+		p.Error += "; "
+	}
+	p.Error += problem
 }
 
 func printProviders(a *app, rows []triedProvider, train bool) error {

@@ -209,6 +209,46 @@ func TestLabelsAndSizes(t *testing.T) {
 	}
 }
 
+// A worker with slots of two kinds serves each for itself: jobs for a device come to its
+// slots, and those for any device to all.
+func TestTwoKindsOfSlotsInOneProcess(t *testing.T) {
+	t.Parallel()
+	q := queuetest.Open(t, embedded(t))
+	ran, release := make(chan string, 8), make(chan struct{})
+	on := func(kind string) queue.Handler {
+		return func(_ context.Context, task queue.Task) queue.Result {
+			ran <- kind + " runs " + task.Job
+			<-release
+			return queue.Result{End: queue.Done}
+		}
+	}
+	for _, kind := range []string{"cuda", "cpu"} {
+		serve(t, q, queue.ServeOptions{Devices: []string{kind, "any"}, Concurrency: 1, Handler: on(kind)})
+	}
+	t.Cleanup(sync.OnceFunc(func() { close(release) })) // before the servers, which wait for it
+	for id, device := range map[string]string{"for cuda": "cuda", "for cpu": "cpu"} {
+		if err := q.Enqueue(t.Context(), "s", plan.Resources{Device: device}, plan.Job{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := []string{<-ran, <-ran}
+	slices.Sort(got)
+	if want := []string{"cpu runs for cpu", "cuda runs for cuda"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	enqueue(t, q, "one", "two")
+	release <- struct{}{}
+	release <- struct{}{}
+	anyone := <-ran + ", " + <-ran
+	for _, part := range []string{"cpu runs ", "cuda runs "} {
+		contains(t, anyone, part)
+	}
+	workers, err := q.Workers(t.Context())
+	if err != nil || len(workers) != 2 || workers[0].PID != workers[1].PID || strings.Join(workers[0].Devices, " ") != "cpu any" || strings.Join(workers[1].Devices, " ") != "cuda any" {
+		t.Errorf("the workers are %+v, %v", workers, err)
+	}
+}
+
 // Not parallel: it measures time.
 func TestIdlePickup(t *testing.T) {
 	for name, o := range map[string]queue.Options{"redis": queuetest.StartRedis(t).Options(), "embedded": embedded(t)} {

@@ -29,13 +29,20 @@ type Answer struct {
 	Opens bool `json:"opens"`
 	// LeftToCPU are the nodes that it does not compute.
 	LeftToCPU []ort.Placement `json:"left_to_cpu,omitempty"`
-	// Losses are those of training and of evaluation after each epoch, in turns, of one
-	// network after the other.
+	// Trained are small networks that were trained, where the order says so.
+	Trained []Trained `json:"trained,omitempty"`
+	Error   string    `json:"error,omitempty"`
+	Hint    string    `json:"hint,omitempty"` // what to try
+}
+
+// Trained is what became of the training of a small network.
+type Trained struct {
+	Network string `json:"network"` // a builtin one
+	// Losses are those of training and of evaluation after each epoch, in turns.
 	Losses []float64 `json:"losses,omitempty"`
-	// StepSeconds is the time of a step of training, the mean over the networks.
+	// StepSeconds is the time of a step, once the first epoch is over.
 	StepSeconds float64 `json:"step_seconds,omitempty"`
 	Error       string  `json:"error,omitempty"`
-	Hint        string  `json:"hint,omitempty"` // what to try
 }
 
 // Left is how many nodes are left to the CPU.
@@ -66,18 +73,40 @@ func (e *Failure) Hint() string { return e.Answer.Hint }
 // ExitCode is that of a wrong configuration.
 func (e *Failure) ExitCode() int { return 2 }
 
-// Deviation is the largest difference of a loss from that of a reference, as a part
-// of the latter; infinite where a loss is no number. False: not all are there.
-func (a Answer) Deviation(reference Answer) (largest float64, ok bool) {
-	if len(a.Losses) == 0 || len(a.Losses) != len(reference.Losses) {
-		return 0, false
+// Compared is how training on one provider compares with that on another.
+type Compared struct {
+	// Deviation is the largest difference of a loss, as a part of the reference's;
+	// infinite where a loss is no number.
+	Deviation float64
+	// StepTime is the time of a step in times of the reference's.
+	StepTime float64
+}
+
+// Compare compares the networks that both have trained. False: there are none.
+func (a Answer) Compare(reference Answer) (c Compared, ok bool) {
+	var time, its float64
+	for _, own := range a.Trained {
+		for _, other := range reference.Trained {
+			if own.Network != other.Network || own.Error != "" || other.Error != "" || len(own.Losses) != len(other.Losses) {
+				continue
+			}
+			ok = true
+			time, its = time+own.StepSeconds, its+other.StepSeconds
+			c.Deviation = max(c.Deviation, deviation(own.Losses, other.Losses))
+		}
 	}
-	for i, loss := range a.Losses {
-		d := math.Abs(loss-reference.Losses[i]) / math.Abs(reference.Losses[i])
+	c.StepTime = time / its
+	return c, ok
+}
+
+// deviation is the largest of as many losses as there are of the reference.
+func deviation(losses, reference []float64) (largest float64) {
+	for i, loss := range losses {
+		d := math.Abs(loss-reference[i]) / math.Abs(reference[i])
 		if math.IsNaN(d) {
-			return math.Inf(1), true
+			return math.Inf(1)
 		}
 		largest = max(largest, d)
 	}
-	return largest, true
+	return largest
 }

@@ -58,28 +58,43 @@ func TestCPUTrains(t *testing.T) {
 	if err := a.Failure(); err != nil {
 		t.Fatal(err)
 	}
-	if !a.Opens || a.Left() != 0 || len(a.Losses) != 2*epochs*len(networks) || a.StepSeconds <= 0 || a.Version == "" || len(a.Providers) == 0 {
+	if !a.Opens || a.Left() != 0 || len(a.Trained) != len(networks) || a.Version == "" || len(a.Providers) == 0 {
 		t.Fatalf("the answer is %+v", a)
 	}
-	if first, last := a.Losses[2*epochs], a.Losses[len(a.Losses)-1]; !(last < 0.7*first) {
-		t.Errorf("the network learns nothing: the losses are %v", a.Losses)
+	for _, n := range a.Trained {
+		if len(n.Losses) != 2*epochs || n.StepSeconds <= 0 || n.Error != "" {
+			t.Errorf("trained %+v", n)
+		}
+	}
+	if losses := a.Trained[1].Losses; !(losses[len(losses)-1] < 0.7*losses[0]) {
+		t.Errorf("the network learns nothing: the losses are %v", losses)
 	}
 	again := Ask(t.Context(), play(t, "serve"), nil, o)
-	if d, ok := again.Deviation(a); !ok || d != 0 {
-		t.Errorf("the same again deviates by %v", d)
+	if c, ok := again.Compare(a); !ok || c.Deviation != 0 || c.StepTime <= 0 {
+		t.Errorf("the same again compares as %+v", c)
 	}
 	o.Train = false
-	if a := Ask(t.Context(), play(t, "serve"), nil, o); !a.Opens || a.Losses != nil {
+	if a := Ask(t.Context(), play(t, "serve"), nil, o); !a.Opens || a.Trained != nil {
 		t.Errorf("without training the answer is %+v", a)
 	}
 }
 
-// A graphics processor in software, by another provider than the CPU's.
-func TestGraphicsOpens(t *testing.T) {
+// A graphics processor in software, by another provider than the CPU's: it learns the
+// same, but has no batch normalisation that trains.
+func TestGraphicsTrains(t *testing.T) {
 	orttest.Graphics(t)
-	a := Ask(t.Context(), play(t, "serve"), nil, Order{Library: orttest.Library(t), Device: "webgpu"})
+	o := Order{Library: orttest.Library(t), Device: "webgpu", Train: true}
+	a := Ask(t.Context(), play(t, "serve"), nil, o)
 	if err := a.Failure(); err != nil || !a.Opens {
-		t.Errorf("the answer is %+v (%v)", a, err)
+		t.Fatalf("the answer is %+v (%v)", a, err)
+	}
+	o.Device = "cpu"
+	cpu := Ask(t.Context(), play(t, "serve"), nil, o)
+	if c, ok := a.Compare(cpu); !ok || c.Deviation > 1e-3 || c.Deviation == 0 {
+		t.Errorf("%+v compares with %+v as %+v", a, cpu, c)
+	}
+	if e := a.Trained[1].Error; !strings.Contains(e, "BatchNormalization") {
+		t.Errorf("training %s says %q", a.Trained[1].Network, e)
 	}
 }
 
@@ -129,21 +144,22 @@ func TestServeWantsAnOrder(t *testing.T) {
 	}
 }
 
-func TestDeviation(t *testing.T) {
-	reference := Answer{Losses: []float64{2, 1, 0.5}}
-	for _, test := range []struct {
-		losses []float64
-		want   float64
-		ok     bool
+func TestCompare(t *testing.T) {
+	reference := Answer{Trained: []Trained{{Network: "a", Losses: []float64{2, 1, 0.5}, StepSeconds: 2}, {Network: "b", Losses: []float64{1}, StepSeconds: 4}}}
+	for what, test := range map[string]struct {
+		trained []Trained
+		want    Compared
+		ok      bool
 	}{
-		{[]float64{2, 1, 0.5}, 0, true},
-		{[]float64{2, 1.25, 0.5}, 0.25, true},
-		{[]float64{2, math.NaN(), 0.5}, math.Inf(1), true},
-		{[]float64{2, 1}, 0, false},
-		{nil, 0, false},
+		"the same":     {[]Trained{{Network: "a", Losses: []float64{2, 1, 0.5}, StepSeconds: 1}}, Compared{0, 0.5}, true},
+		"another loss": {[]Trained{{Network: "b", Losses: []float64{1}, StepSeconds: 4}, {Network: "a", Losses: []float64{2, 1.25, 0.5}, StepSeconds: 8}}, Compared{0.25, 2}, true},
+		"no number":    {[]Trained{{Network: "a", Losses: []float64{2, math.NaN(), 0.5}, StepSeconds: 2}}, Compared{math.Inf(1), 1}, true},
+		"one failed":   {[]Trained{{Network: "a", Error: "no kernel"}, {Network: "b", Losses: []float64{1}, StepSeconds: 4}}, Compared{0, 1}, true},
+		"all failed":   {[]Trained{{Network: "a", Error: "no kernel"}}, Compared{}, false},
+		"none":         {nil, Compared{}, false},
 	} {
-		if d, ok := (Answer{Losses: test.losses}).Deviation(reference); d != test.want || ok != test.ok {
-			t.Errorf("%v: %v, %v; want %v, %v", test.losses, d, ok, test.want, test.ok)
+		if c, ok := (Answer{Trained: test.trained}).Compare(reference); ok != test.ok || ok && c != test.want {
+			t.Errorf("%s: %+v, %v; want %+v", what, c, ok, test.want)
 		}
 	}
 }

@@ -55,10 +55,10 @@ func (a *Answer) try(ctx context.Context, o Order) (err error) {
 		return err
 	}
 	a.Opens = true
-	if !o.Train {
-		return nil
+	if o.Train {
+		a.train(ctx, rt)
 	}
-	return a.train(ctx, rt)
+	return nil
 }
 
 // library asks the library what it is, by way of the CPU, which every one has.

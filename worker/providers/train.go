@@ -24,26 +24,22 @@ const (
 var networks = []string{"tinynet", "smallnet"}
 
 // train trains small networks on generated pictures: all that is compared are the
-// losses, which every device should share.
-func (a *Answer) train(ctx context.Context, rt *ort.Runtime) error {
-	var seconds float64
-	for _, name := range networks {
-		took, err := a.trainOne(ctx, rt, name)
-		if err != nil {
-			return fmt.Errorf("training %s: %w", name, err)
+// losses, which every device should share. What goes wrong with one of them is said of
+// that one.
+func (a *Answer) train(ctx context.Context, rt *ort.Runtime) {
+	for _, network := range networks {
+		trained := Trained{Network: network}
+		if err := trained.train(ctx, rt); err != nil {
+			trained.Losses, trained.Error = nil, err.Error()
 		}
-		seconds += took
+		a.Trained = append(a.Trained, trained)
 	}
-	a.StepSeconds = seconds / float64(len(networks))
-	return nil
 }
 
-// trainOne adds the losses of a network to the answer, and returns the time of a step
-// once the first epoch is over.
-func (a *Answer) trainOne(ctx context.Context, rt *ort.Runtime, network string) (seconds float64, err error) {
-	model, err := builtin.Model(network, classes, 1)
+func (t *Trained) train(ctx context.Context, rt *ort.Runtime) error {
+	model, err := builtin.Model(t.Network, classes, 1)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	all := make([]int, pictures)
 	for i := range all {
@@ -53,9 +49,9 @@ func (a *Answer) trainOne(ctx context.Context, rt *ort.Runtime, network string) 
 		Model: model, Classes: []string{"red", "green", "blue"}, Data: tints{},
 		Train: all[:pictures-batch], Test: all[pictures-batch:],
 		LearningRate: 0.01, Momentum: 0.9, Epochs: epochs, BatchSize: batch, Seed: 1,
-		Target: targetOf(rt.Device()), Deterministic: true,
+		Target: trainer.TargetOf(rt.Device()), Deterministic: true,
 	}
-	steps := 0
+	steps, seconds := 0, 0.0
 	result, err := trainer.Run(ctx, job, trainer.RuntimeOf(rt), none{}, nil, func(p trainer.Progress) {
 		if p.Epoch > 1 && p.Evaluated == nil {
 			seconds += p.StepSeconds - p.DataSeconds
@@ -63,21 +59,13 @@ func (a *Answer) trainOne(ctx context.Context, rt *ort.Runtime, network string) 
 		}
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for _, e := range result.History {
-		a.Losses = append(a.Losses, e.TrainLoss, e.Scores["loss"])
+		t.Losses = append(t.Losses, e.TrainLoss, e.Scores["loss"])
 	}
-	return seconds / float64(max(steps, 1)), nil
-}
-
-// targetOf is which lowerings a device is given: those of CUDA, or those of the CPU,
-// which are the standard's plain operators.
-func targetOf(device string) string {
-	if device == "cuda" || device == "tensorrt" {
-		return "cuda"
-	}
-	return "cpu"
+	t.StepSeconds = seconds / float64(max(steps, 1))
+	return nil
 }
 
 // tints are pictures in memory, in which one of the three colours is brighter, under
