@@ -21,6 +21,7 @@ import (
 //	epoch, step, loss_count   decimal integers
 //	loss_sum, seconds         shortest decimal that gives the same double
 //	history                   JSON array of EpochResult
+//	loss_scale                LossScale as JSON; of jobs in float16 alone
 const checkpointFormat = "orchestrator checkpoint 1"
 
 const (
@@ -122,7 +123,7 @@ func encodeMetadata(c Checkpoint) ([]byte, error) {
 			return nil, fmt.Errorf("the %s is %v", name, x)
 		}
 	}
-	return json.Marshal(map[string]string{
+	meta := map[string]string{
 		"format":     checkpointFormat,
 		"epoch":      strconv.Itoa(c.Epoch),
 		"step":       strconv.Itoa(c.Step),
@@ -130,7 +131,18 @@ func encodeMetadata(c Checkpoint) ([]byte, error) {
 		"loss_sum":   strconv.FormatFloat(c.LossSum, 'g', -1, 64),
 		"seconds":    strconv.FormatFloat(c.Seconds, 'g', -1, 64),
 		"history":    string(lines),
-	})
+	}
+	if c.LossScale.Factor != 0 {
+		scale, err := json.Marshal(c.LossScale)
+		if err == nil {
+			err = c.LossScale.check()
+		}
+		if err != nil {
+			return nil, err
+		}
+		meta["loss_scale"] = string(scale)
+	}
+	return json.Marshal(meta)
 }
 
 // writeTensor writes the data in pieces, to need no second copy of a tensor that

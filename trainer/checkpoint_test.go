@@ -53,7 +53,7 @@ var bitwise = cmp.Options{
 }
 
 func TestCheckpointRoundTrip(t *testing.T) {
-	for name, c := range map[string]Checkpoint{"full": sampleCheckpoint(), "zero": {}} {
+	for name, c := range map[string]Checkpoint{"full": sampleCheckpoint(), "zero": {}, "scaled": {LossScale: LossScale{Factor: 512, Good: 3, Skipped: 1}}} {
 		stored := encode(t, c)
 		if size, err := CheckpointSize(c); err != nil || size != int64(len(stored)) {
 			t.Errorf("%s: size %d (%v), but %d bytes were written", name, size, err, len(stored))
@@ -98,6 +98,9 @@ func TestDecodeCheckpointRefuses(t *testing.T) {
 		"infinite loss":    {`{` + strings.Replace(meta, `"loss_sum":"0"`, `"loss_sum":"Inf"`, 1) + `}`, "loss_sum"},
 		"extra metadata":   {`{` + strings.Replace(meta, `"step"`, `"x":"","step"`, 1) + `}`, "metadata"},
 		"broken history":   {`{` + strings.Replace(meta, `"[]"`, `"[] []"`, 1) + `}`, "history"},
+		"broken scale":     {`{` + strings.Replace(meta, `"step"`, `"loss_scale":"{}{}","step"`, 1) + `}`, "loss scale"},
+		"scale of 3":       {`{` + strings.Replace(meta, `"step"`, `"loss_scale":"{\"factor\":3}","step"`, 1) + `}`, "loss scale"},
+		"no scale":         {`{` + strings.Replace(meta, `"step"`, `"loss_scale":"null","step"`, 1) + `}`, "loss scale"},
 		"twice":            {`{` + meta + `,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, "twice"},
 		"unknown field":    {`{` + meta + `,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0],"x":1}}`, "unknown field"},
 		"other type":       {`{` + meta + `,"a":{"dtype":"F16","shape":[0],"data_offsets":[0,0]}}`, "type"},
@@ -141,6 +144,7 @@ func TestEncodeCheckpointRefusesWhatCannotBeRead(t *testing.T) {
 		"short data":      {Tensors: []*onnx.Tensor{short}},
 		"integers":        {Tensors: []*onnx.Tensor{ints}},
 		"NaN":             {LossSum: math.NaN()},
+		"scale of 3":      {LossScale: LossScale{Factor: 3}},
 	} {
 		if err := EncodeCheckpoint(&bytes.Buffer{}, c); err == nil {
 			t.Errorf("%s: no error", name)
@@ -152,7 +156,7 @@ func TestEncodeCheckpointRefusesWhatCannotBeRead(t *testing.T) {
 func FuzzDecodeCheckpoint(f *testing.F) {
 	small := sampleCheckpoint()
 	small.Tensors = []*onnx.Tensor{small.Tensors[0], small.Tensors[2], small.Tensors[3]}
-	for _, c := range []Checkpoint{{}, small} {
+	for _, c := range []Checkpoint{{}, small, {LossScale: LossScale{Factor: 1}}} {
 		var buf bytes.Buffer
 		if err := EncodeCheckpoint(&buf, c); err != nil {
 			f.Fatal(err)

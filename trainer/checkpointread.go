@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"orchestrator/trainer/onnx"
 )
@@ -177,19 +178,20 @@ func decodeMetadata(meta map[string]string) (*Checkpoint, error) {
 	if meta["format"] != checkpointFormat {
 		return nil, fmt.Errorf("format %q instead of %q", meta["format"], checkpointFormat)
 	}
-	const keys = 7
+	keys := 7
 	c := &Checkpoint{}
-	var errs [6]error
+	var errs [7]error
 	c.Epoch, errs[0] = natural(meta, "epoch")
 	c.Step, errs[1] = natural(meta, "step")
 	c.LossCount, errs[2] = natural(meta, "loss_count")
 	c.LossSum, errs[3] = finite(meta, "loss_sum")
 	c.Seconds, errs[4] = finite(meta, "seconds")
-	d := json.NewDecoder(bytes.NewReader([]byte(meta["history"])))
-	d.DisallowUnknownFields()
-	errs[5] = d.Decode(&c.History)
-	if errs[5] == nil && d.InputOffset() != int64(len(meta["history"])) {
-		errs[5] = errors.New("the history goes on after its array")
+	errs[5] = strictly("history", meta["history"], &c.History)
+	if scale, ok := meta["loss_scale"]; ok {
+		keys++
+		if errs[6] = strictly("loss scale", scale, &c.LossScale); errs[6] == nil {
+			errs[6] = c.LossScale.check()
+		}
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, headerError(err)
@@ -201,6 +203,17 @@ func decodeMetadata(meta map[string]string) (*Checkpoint, error) {
 		c.History = nil
 	}
 	return c, nil
+}
+
+// strictly decodes a JSON text that holds nothing that to has no place for.
+func strictly(what, text string, to any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(to)
+	if err == nil && d.InputOffset() != int64(len(text)) {
+		err = fmt.Errorf("the %s goes on after its end", what)
+	}
+	return err
 }
 
 func natural(meta map[string]string, key string) (int, error) {

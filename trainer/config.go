@@ -126,6 +126,7 @@ type Checkpoint struct {
 	// LossSum and LossCount are the running training loss of that epoch.
 	LossSum   float64
 	LossCount int
+	LossScale LossScale // of a job in float16
 	History   []EpochResult
 	Seconds   float64        // spent on the job so far, all attempts
 	Tensors   []*onnx.Tensor // trained parameters, running statistics, optimizer state and averages, by their slot names
@@ -136,7 +137,8 @@ type EpochResult struct {
 	Epoch     int     `json:"epoch"` // from 1
 	TrainLoss float64 `json:"train_loss"`
 	Scores    Scores  `json:"scores"`
-	Seconds   float64 `json:"seconds"` // in the attempt that finished the epoch
+	Seconds   float64 `json:"seconds"`                 // in the attempt that finished the epoch
+	Skipped   int     `json:"skipped_steps,omitempty"` // without an update; see LossScale
 }
 
 // Progress is reported after each step and each evaluation.
@@ -147,6 +149,8 @@ type Progress struct {
 	StepSeconds   float64      // of this step, waiting for data included
 	DataSeconds   float64      // of which waiting for data
 	LearningRate  float64      // of this step
+	LossScale     float64      // of the step that follows; 0: there is none
+	Skipped       bool         // the step had no update; see LossScale
 	Evaluated     *EpochResult // set after an evaluation
 }
 

@@ -16,12 +16,17 @@ type DivergedError struct {
 	Step  int     // from 1; 0: in the evaluation after the epoch
 	Loss  float64 // NaN or infinite
 	Rate  float64 // the learning rate of that step
+	// Gradients: it is not the loss that is not finite, but its gradients.
+	Gradients bool
 }
 
 // Error names the epoch and the step.
 func (e *DivergedError) Error() string {
 	if e.Step == 0 {
 		return fmt.Sprintf("training diverged: the test loss after epoch %d is %v", e.Epoch, e.Loss)
+	}
+	if e.Gradients {
+		return fmt.Sprintf("training diverged: the gradients of epoch %d, step %d are not finite, though their loss scale is 1", e.Epoch, e.Step)
 	}
 	return fmt.Sprintf("training diverged: the loss of epoch %d, step %d is %v", e.Epoch, e.Step, e.Loss)
 }

@@ -70,7 +70,7 @@ func (j *Job) compile() (*programs, error) {
 	}
 	c.o.Batch = j.micro()
 	j.training(&c.o)
-	if j.micro() == j.batch() {
+	if j.micro() == j.batch() && !j.scaled() {
 		p.train = c.compile("training", compile.Train)
 	} else {
 		p.clear = c.compile("sums", compile.Clear)
@@ -122,7 +122,7 @@ func (j *Job) Frozen() (*compile.Frozen, error) {
 
 // training sets the options of a training step.
 func (j *Job) training(o *compile.Options) {
-	o.Target, o.Deterministic = j.Target, j.Deterministic
+	o.Target, o.Deterministic, o.Precision = j.Target, j.Deterministic, j.Precision
 	o.Loss, o.LabelSmoothing, o.FocalGamma, o.ExtraOutputs = j.Loss, j.LabelSmoothing, j.FocalGamma, j.ExtraOutputs
 	o.Optimizer, o.Momentum, o.Hyper = j.Optimizer, j.Momentum, j.Hyper
 	o.Decay, o.Rates = j.WeightDecay, j.Rates

@@ -22,7 +22,8 @@ import (
 //     ErrInterrupted;
 //   - after the run under way when ctx is cancelled, without a checkpoint and
 //     with ctx's error;
-//   - with a *DivergedError when a loss is not finite.
+//   - with a *DivergedError when a loss is not finite, or with a loss scale when
+//     that is 1 and gradients are not.
 //
 // report, which may be nil, is called from this goroutine after each step and
 // each evaluation; it should not block. No goroutine outlives Run.
@@ -69,6 +70,7 @@ type run struct {
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
 	scalars                  feed         // those that programs ask for
+	scaling                  *scaling     // of a job in float16; else nil
 	learningRate             float64      // of the last step; what rate holds in single precision
 
 	// at is the position between two steps, and all else that a checkpoint
@@ -105,6 +107,7 @@ func (r *run) open(rt Runtime) error {
 		return err
 	}
 	r.loss, r.rate, r.scalars = onnx.NewTensor(onnx.Float), onnx.NewTensor(onnx.Float), feed{}
+	r.scaling, r.at.LossScale = newScaling(&r.job), r.job.firstLossScale()
 	r.state, err = newState(rt, r.job.Model, p.all()...)
 	return err
 }
@@ -133,6 +136,9 @@ func (r *run) resume() error {
 	if c.Epoch < 0 || c.Epoch > r.job.last() || c.Step < 0 || c.Step > r.job.steps() || len(c.History) != c.Epoch {
 		return fmt.Errorf("the checkpoint does not belong to this job: epoch %d, step %d, %d epochs of history; the job has %d epochs of %d steps",
 			c.Epoch, c.Step, len(c.History), r.job.last(), r.job.steps())
+	}
+	if has := c.LossScale.Factor != 0; has != r.job.scaled() {
+		return fmt.Errorf("the checkpoint does not belong to this job: its loss scale is %g, and the job computes in %q", c.LossScale.Factor, r.job.Precision)
 	}
 	if err := r.state.restore(c.Tensors); err != nil {
 		return fmt.Errorf("the checkpoint does not belong to this job: %w", err)
@@ -247,19 +253,22 @@ func (r *run) step() error {
 	r.learningRate = r.job.LearningRate * r.job.Policy.Factor(b.epoch, b.step, r.job.Epochs, r.job.steps(), r.at.History)
 	r.rate.F32()[0] = float32(r.learningRate)
 	r.setScalars(b.epoch*r.job.steps() + b.step + 1)
-	loss, err := r.update(b)
-	if err == nil && r.average != nil {
+	loss, updated, err := r.update(b)
+	if err == nil && updated && r.average != nil {
 		err = r.average.run(r.bind(feed{}), r.state)
 	}
 	if err != nil {
 		return fmt.Errorf("epoch %d, step %d: %w", b.epoch+1, b.step+1, err)
 	}
-	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: r.learningRate}
+	finite := !math.IsNaN(loss) && !math.IsInf(loss, 0)
+	if !r.rescale(updated) || updated && !finite {
+		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: r.learningRate, Gradients: finite}
 	}
 	r.at.Step++
-	r.at.LossSum += loss * float64(len(b.samples))
-	r.at.LossCount += len(b.samples)
+	if finite {
+		r.at.LossSum += loss * float64(len(b.samples))
+		r.at.LossCount += len(b.samples)
+	}
 	r.batches.release(b)
 	r.report(Progress{
 		Epoch: r.at.Epoch + 1, Epochs: r.job.last(), Step: r.at.Step, Steps: r.job.steps(),
@@ -267,30 +276,48 @@ func (r *run) step() error {
 		LearningRate: r.learningRate,
 		StepSeconds:  time.Since(began).Seconds(),
 		DataSeconds:  waited.Seconds(),
+		LossScale:    r.at.LossScale.Factor,
+		Skipped:      !updated,
 	})
 	return nil
 }
 
-// update runs the graphs of one step and returns the mini-batch's mean loss.
-func (r *run) update(b *batch) (float64, error) {
+// rescale changes the loss scale after a step; false where a step without an update
+// does not come of a scale that was too large.
+func (r *run) rescale(updated bool) bool {
+	switch {
+	case r.scaling == nil:
+		return true
+	case updated:
+		r.at.LossScale.good()
+		return true
+	}
+	return r.at.LossScale.bad()
+}
+
+// update runs the graphs of one step and returns the mini-batch's mean loss, and
+// whether the gradients allowed the update.
+func (r *run) update(b *batch) (loss float64, updated bool, err error) {
 	if r.train != nil {
 		err := r.train.run(r.bind(b.views[0]), r.state)
-		return float64(r.loss.F32()[0]), err
+		return float64(r.loss.F32()[0]), true, err
 	}
 	if err := r.clearSums(); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	sum := 0.0
 	for _, view := range b.used() {
 		if err := r.ctx.Err(); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if err := r.accumulate.run(r.bind(view), r.state); err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		sum += float64(r.loss.F32()[0])
+		loss += float64(r.loss.F32()[0])
 	}
-	return sum, r.apply.run(r.bind(feed{}), r.state)
+	if !r.scaling.sound(loss) {
+		return loss, false, nil
+	}
+	return loss, true, r.apply.run(r.bind(feed{}), r.state)
 }
 
 // clearSums makes the sums of gradients zero.
@@ -320,6 +347,7 @@ func (r *run) setScalars(update int) {
 // bind adds the scalars to a feed.
 func (r *run) bind(f feed) feed {
 	f["loss"], f["learning_rate"] = r.loss, r.rate
+	r.scaling.bind(f, r.at.LossScale)
 	maps.Copy(f, r.scalars)
 	return f
 }
@@ -369,14 +397,18 @@ func (r *run) endEpoch() error {
 	if err != nil {
 		return err
 	}
+	if r.at.LossCount == 0 { // every step was skipped for its loss
+		return &DivergedError{Epoch: r.at.Epoch + 1, Step: r.at.Step, Loss: math.NaN(), Rate: r.learningRate}
+	}
 	line := EpochResult{
 		Epoch:     r.at.Epoch + 1,
 		TrainLoss: r.at.LossSum / float64(r.at.LossCount),
 		Scores:    scores,
 		Seconds:   time.Since(r.epochBegan).Seconds(),
+		Skipped:   r.at.LossScale.Skipped,
 	}
 	r.at.History = append(r.at.History, line)
-	r.at.Epoch, r.at.Step, r.at.LossSum, r.at.LossCount = r.at.Epoch+1, 0, 0, 0
+	r.at.Epoch, r.at.Step, r.at.LossSum, r.at.LossCount, r.at.LossScale.Skipped = r.at.Epoch+1, 0, 0, 0, 0
 	r.report(Progress{
 		Epoch: line.Epoch, Epochs: r.job.last(), Step: r.job.steps(), Steps: r.job.steps(),
 		TrainLoss: line.TrainLoss, LearningRate: r.learningRate, Evaluated: &line,

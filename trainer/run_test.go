@@ -91,7 +91,13 @@ func TestInterruptedAnywhereEndsWithTheSameBits(t *testing.T) {
 			j.Average, j.MicroBatch, j.LearningRate = 0.9, 3, 0.001
 			j.Loss, j.ClassWeights = "squared_hinge", []float64{1, 2}
 		},
-		"frozen layer": func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
+		// The first steps are skipped: see TestOverflowSkipsTheUpdate.
+		"float16": func(j *Job) {
+			j.Precision, j.ClassWeights, j.LearningRate = "float16", []float64{64, 64}, 1e-3
+			j.Average, j.BatchSize = 0.9, 2
+		},
+		"float16 in micro-batches": func(j *Job) { j.Precision, j.MicroBatch = "float16", 3 },
+		"frozen layer":             func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
 	}
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -317,6 +317,9 @@ func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
 	began, first := time.Now(), -1
 	return func(p trainer.Progress) {
 		now := time.Now()
+		if p.Skipped {
+			j.Log.Warn("a step had no update: its gradients are beyond float16, and the loss scale was halved", "epoch", p.Epoch, "step", p.Step, "loss_scale", p.LossScale)
+		}
 		if p.Evaluated == nil {
 			j.meter.step(p.StepSeconds, p.DataSeconds)
 		} else {

@@ -23,6 +23,8 @@ func TestWrittenGraphs(t *testing.T) {
 	lars := options(2)
 	lars.Optimizer, lars.Hyper = "lars", hypers()
 	focal := options(2).withLoss(Options{Loss: "focal", FocalGamma: 2})
+	cuda := options(2).in("float16")
+	cuda.Target = CUDA
 	cases := []struct {
 		name    string
 		compile func(*onnx.Graph, Options) (*Program, error)
@@ -37,6 +39,7 @@ func TestWrittenGraphs(t *testing.T) {
 		{"apply_adam_clipped", Apply, small(), adam},
 		{"apply_lars", Apply, small(), lars},
 		{"accumulate_float16", Accumulate, small(), options(2).in("float16")},
+		{"accumulate_float16_cuda", Accumulate, small(), cuda},
 		{"accumulate_normalised_float16", Accumulate, normalised(), normalisedOptions(2).in("float16")},
 		{"train_bfloat16", Train, small(), options(2).in("bfloat16")},
 		{"train_normalised_bfloat16", Train, normalised(), normalisedOptions(2).in("bfloat16")},

@@ -282,7 +282,7 @@ func (n *network) moveStatistics() {
 		for k, suffix := range []string{".mean", ".variance"} {
 			running, batch := node.Inputs[3+k], n.Named(node.Name+suffix)
 			kept := n.Op("Mul", nil, n.values[running], n.Scalar(momentum))
-			n.moved[running] = n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum)))
+			n.moved[running] = n.unlessLost(batch, n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum))), n.values[running])
 		}
 		end()
 	}

@@ -157,7 +157,7 @@ func (l *lowering) holds(n *onnx.Node, within float64) bool {
 		t := l.consts[in]
 		return t != nil && slices.ContainsFunc(t.F32(), func(x float32) bool {
 			r := l.to.Round(float64(x))
-			return math.IsInf(r, 0) || math.Abs(r-float64(x)) > within*math.Abs(float64(x))
+			return r != float64(x) && (math.IsInf(r, 0) || math.Abs(r-float64(x)) > within*math.Abs(float64(x)))
 		})
 	})
 }

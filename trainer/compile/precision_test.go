@@ -81,7 +81,10 @@ func TestRandomNetworksInTwoBytes(t *testing.T) {
 				}
 				model := net.finish()
 				t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-					o := Options{Batch: 3, Channels: 3, Height: 8, Width: 8, Classes: 3, FloatInput: true}
+					o := Options{
+						Batch: 3, Channels: 3, Height: 8, Width: 8, Classes: 3, FloatInput: true,
+						Target: []string{CUDA, CPU, CUDA}[seed%3], Deterministic: seed%3 == 2,
+					}
 					p := must(Accumulate(model, o.in(precision)))(t)
 					rounded := checkLowered(t, p, precisions[precision])
 					share := deviation(t, model, o, p, r) / (float64(rounded) * precisions[precision].Roundoff())
@@ -296,5 +299,27 @@ func TestLossScale(t *testing.T) {
 		t.Errorf("a scale of 2^50 is told to be finite: %v", slices.Sorted(maps.Keys(got)))
 	} else if math.Abs(got["loss"].Data[0]-scaled["loss"].Data[0]) != 0 {
 		t.Error("the loss depends on the scale")
+	}
+}
+
+// A mini-batch that leaves float16 on the way forward does not spoil the running
+// statistics, from which the network would not recover.
+func TestRunningStatisticsOfALostStep(t *testing.T) {
+	model := normalised()
+	p := must(Accumulate(model, normalisedOptions(2).in("float16")))(t)
+	in := start(t, model, p)
+	in["loss_scale"].Data[0] = 1
+	moved := run(t, p, in)
+	for i := range in["images"].Data {
+		in["images"].Data[i] *= 1e5
+	}
+	lost := run(t, p, in)
+	if moved["finite"].Data[0] != 1 || lost["finite"].Data[0] != 0 {
+		t.Fatalf("finite %v, with large pictures %v", moved["finite"].Data, lost["finite"].Data)
+	}
+	for _, name := range []string{"param:bn_mean", "param:bn_var"} {
+		if slices.Equal(moved[name+"'"].Data, in[name].Data) || !slices.Equal(lost[name+"'"].Data, in[name].Data) {
+			t.Errorf("%s is %v, then %v; in a lost step %v", name, in[name].Data, moved[name+"'"].Data, lost[name+"'"].Data)
+		}
 	}
 }

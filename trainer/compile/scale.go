@@ -16,6 +16,17 @@ import (
 // scaled tells whether the gradients have a loss_scale.
 func (o Options) scaled() bool { return precisions[o.Precision] == onnx.Float16 }
 
+// unlessLost is a running statistic's new value, but its old one where the statistic
+// of the mini-batch is not finite: the step is then skipped, and would be in vain
+// with statistics that are lost for good.
+func (n *network) unlessLost(batch, moved, running onnx.Value) onnx.Value {
+	if !n.o.scaled() {
+		return moved
+	}
+	finite := n.Op("LessOrEqual", nil, n.Op("Abs", nil, batch), n.Scalar(math.MaxFloat32))
+	return n.Op("Where", nil, finite, moved, running)
+}
+
 // scaledLoss is what is differentiated.
 func (s *step) scaledLoss() onnx.Value {
 	if s.scale.Absent() {

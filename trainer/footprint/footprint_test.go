@@ -1,6 +1,7 @@
 package footprint
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -150,5 +151,46 @@ func TestOpenShapesAreRefused(t *testing.T) {
 	g.Inputs[0].Shape = []int{onnx.Batch, 64}
 	if f, err := Of(g); err == nil {
 		t.Errorf("a graph for any number of pictures has the footprint %+v", f)
+	}
+}
+
+// Values of two bytes take half the memory: those that a step keeps for its way
+// back through convolutions.
+func TestStepInFloat16TakesLess(t *testing.T) {
+	model := &onnx.Graph{
+		Name: "chain", Metadata: map[string]string{},
+		Inputs: []onnx.Value{{Name: "data", Type: onnx.Float, Shape: []int{onnx.Batch, 8, 32, 32}}},
+	}
+	last := "data"
+	add := func(op string, attrs onnx.Attrs, shape ...int) {
+		n := &onnx.Node{Name: fmt.Sprintf("%s%d", op, len(model.Nodes)), Op: op, Inputs: []string{last}, Attrs: attrs}
+		if shape != nil {
+			w := onnx.NewTensor(onnx.Float, shape...)
+			w.Name, w.Param = n.Name+"_w", true
+			model.Initializers = append(model.Initializers, w)
+			n.Inputs = append(n.Inputs, w.Name)
+		}
+		n.Outputs, last = []string{n.Name}, n.Name
+		model.Nodes = append(model.Nodes, n)
+	}
+	for range 10 {
+		add("Conv", onnx.Attrs{"pads": []int64{1, 1, 1, 1}}, 8, 8, 3, 3)
+		add("Relu", nil)
+	}
+	add("GlobalAveragePool", nil)
+	model.Outputs = []onnx.Value{{Name: last, Type: onnx.Float, Shape: []int{onnx.Batch, 8, 1, 1}}}
+	values := func(precision string) int64 {
+		p, err := compile.Accumulate(model, compile.Options{Batch: 16, Channels: 8, Height: 32, Width: 32, Precision: precision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Of(p.Graph)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Values
+	}
+	if full, half := values(""), values("float16"); half > full*6/10 {
+		t.Errorf("%d bytes of values, %d in float16", full, half)
 	}
 }
