@@ -32,10 +32,10 @@ type precisionRule struct {
 	// follows would have computed it in that.
 	back bool
 	// half: of the low types there is float16 alone. In the operator's version of
-	// opset 18 the standard, or ONNX Runtime's CUDA provider (docs/OperatorKernels.md of
-	// 1.24), has no bfloat16, and a node would fall back to the CPU. A later opset is
-	// no way out: the provider's kernels of the poolings and many activations end
-	// before it.
+	// opset 18 the standard, or ONNX Runtime's CUDA provider (its
+	// docs/OperatorKernels.md), has no bfloat16, and a node would be left to the CPU. A
+	// later opset is no way out: with opset 22 Conv has it, but MaxPool, Pad and
+	// ConvTranspose do not, and not every kernel is there for the later versions.
 	half bool
 }
 
@@ -47,7 +47,7 @@ var precisionRules = map[string]precisionRule{
 
 	// Element by element, of few operands, with a result of their size.
 	"Add": {class: follow}, "Sub": {class: follow}, "Mul": {class: follow}, "Div": {class: follow}, "Neg": {class: follow},
-	"Sum": {class: follow}, "Max": {class: follow}, "Min": {class: follow}, "Where": {class: follow}, "Abs": {class: follow, half: true},
+	"Sum": {class: follow}, "Max": {class: follow}, "Min": {class: follow}, "Where": {class: follow}, "Abs": {class: follow},
 	"Sign": {class: follow}, "Clip": {class: follow, half: true},
 	// Activations whose result is their operand times a number, or lies between -1 and 1.
 	"Relu": {class: follow}, "Sigmoid": {class: follow}, "Tanh": {class: follow}, "LeakyRelu": {class: follow, half: true},
