@@ -155,6 +155,11 @@ func (a *app) slots(ctx context.Context, h *hosted, want string, processors int,
 	if err := a.tryDevices(ctx, gpus); err != nil {
 		return nil, err
 	}
+	return slotsOf(gpus, cpu, processors), nil
+}
+
+// slotsOf is one slot for each CUDA device, and so many of the processors.
+func slotsOf(gpus []device.GPU, cpu bool, processors int) []worker.Slot {
 	var slots []worker.Slot
 	for _, g := range gpus {
 		slots = append(slots, worker.Slot{Device: "cuda", Env: g.Env(), About: g.String(), Versions: g.Versions()})
@@ -164,7 +169,7 @@ func (a *app) slots(ctx context.Context, h *hosted, want string, processors int,
 			slots = append(slots, worker.Slot{Device: "cpu", Env: device.NoGPU()})
 		}
 	}
-	return slots, nil
+	return slots
 }
 
 // tryDevices opens each CUDA device as a job will, in a process that gives its memory

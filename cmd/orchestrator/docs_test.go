@@ -123,9 +123,11 @@ func TestSettingsReachChildren(t *testing.T) {
 	c := config{Store: "s3://b/p", CacheDir: "/c", Library: "/l.so", LogLevel: "debug"}
 	c.S3.Endpoint, c.S3.AccessKey, c.S3.SecretKey, c.S3.Region = "http://h:1", "ak", "sk", "r"
 	c.S3.CACert = "/ca.pem"
+	c.CUDA = cudaConfig{MemoryLimit: "20GiB", Arena: "next_power_of_two", CuDNNSearch: "exhaustive"}
 	want := []string{
 		"ORCHESTRATOR_STORE=s3://b/p", "ORCHESTRATOR_CACHE_DIR=/c", "ORCHESTRATOR_ONNXRUNTIME_LIBRARY=/l.so",
-		"ORCHESTRATOR_LOG_LEVEL=debug", "ORCHESTRATOR_S3_ENDPOINT=http://h:1", "ORCHESTRATOR_S3_REGION=r",
+		"ORCHESTRATOR_LOG_LEVEL=debug", "ORCHESTRATOR_CUDA_MEMORY_LIMIT=20GiB", "ORCHESTRATOR_CUDA_ARENA=next_power_of_two",
+		"ORCHESTRATOR_CUDA_CUDNN_SEARCH=exhaustive", "ORCHESTRATOR_CUDA_STRICT=false", "ORCHESTRATOR_S3_ENDPOINT=http://h:1", "ORCHESTRATOR_S3_REGION=r",
 		"ORCHESTRATOR_S3_PATH_STYLE=false", "ORCHESTRATOR_S3_CA_CERT=/ca.pem",
 	}
 	if diff := cmp.Diff(want, c.environ()); diff != "" {

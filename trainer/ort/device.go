@@ -110,9 +110,9 @@ func checkDevice(lib *library, device string, t Tuning) error {
 
 func adviceFor(device string) string {
 	if device == "cuda" {
-		return "`make setup-cuda` installs a library with CUDA; name another with --onnxruntime or " + LibraryEnv
+		return "`make setup-cuda` installs a library with CUDA; name another with --onnxruntime-library or " + LibraryEnv
 	}
-	return "name a library that was built with it with --onnxruntime or " + LibraryEnv
+	return "name a library that was built with it with --onnxruntime-library or " + LibraryEnv
 }
 
 // The values of Tuning's words; the first is the default.

@@ -24,8 +24,11 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 func (e *MemoryError) OutOfMemory() bool { return true }
 
 // noMemory are the words for it in messages of the library, which has no code of
-// its own for it.
-var noMemory = []string{"Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory"}
+// its own for it, and of CUDA's: an arena at its limit, cuBLAS, cuDNN.
+var noMemory = []string{
+	"Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory",
+	"is smaller than requested bytes of", "STATUS_ALLOC_FAILED",
+}
 
 // classed is an error of the library, a *MemoryError where it is one.
 func classed(err error) error {
@@ -56,9 +59,9 @@ func (e *LibraryError) Error() string {
 // Hint says how to repair it.
 func (e *LibraryError) Hint() string {
 	if e.Found != "" {
-		return fmt.Sprintf("ONNX Runtime 1.%d or newer is needed; `make setup` installs one, or name another with --onnxruntime or %s", APIVersion, LibraryEnv)
+		return fmt.Sprintf("ONNX Runtime 1.%d or newer is needed; `make setup` installs one, or name another with --onnxruntime-library or %s", APIVersion, LibraryEnv)
 	}
-	return fmt.Sprintf("run `make setup` to install it, or name your own with --onnxruntime or %s", LibraryEnv)
+	return fmt.Sprintf("run `make setup` to install it, or name your own with --onnxruntime-library or %s", LibraryEnv)
 }
 
 // ExitCode is that of a wrong configuration.

@@ -26,3 +26,20 @@ func TestNotEnoughMemoryIsAnErrorOfItsOwn(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What CUDA's libraries say of it, which no machine of ours can be brought to.
+func TestNotEnoughMemoryOfADevice(t *testing.T) {
+	for _, text := range []string{
+		"CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; file=cuda_allocator.cc ; line=62 ; expr=cudaMalloc((void**)&p, size);",
+		"bfc_arena.cc:355 Available memory of 1024 is smaller than requested bytes of 4096",
+		"CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0", "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0",
+	} {
+		var refused *MemoryError
+		if !errors.As(classed(errors.New(text)), &refused) {
+			t.Errorf("%q is not told as a lack of memory", text)
+		}
+	}
+	if err := errors.New("CUDA failure 700: an illegal memory access was encountered"); classed(err) != err {
+		t.Errorf("%v is told as a lack of memory", err)
+	}
+}
