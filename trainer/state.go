@@ -221,13 +221,17 @@ func (st *state) old(v onnx.Value) *onnx.Tensor {
 func (st *state) new(v onnx.Value, inPlace bool) *onnx.Tensor {
 	name, ok := strings.CutSuffix(v.Name, "'")
 	s, block := st.find(name)
-	switch {
-	case !ok || s == nil:
+	if !ok || s == nil {
 		return nil
-	case inPlace:
-		return part(s.Slot, s.now, block)
 	}
-	return part(s.Slot, s.next, block)
+	t := s.next
+	if inPlace {
+		t = s.now
+	}
+	if t = part(s.Slot, t, block); t != nil && len(t.Shape) != len(v.Shape) { // a vector of its elements
+		t = &onnx.Tensor{Name: t.Name, Type: t.Type, Shape: v.Shape, Data: t.Data}
+	}
+	return t
 }
 
 // find is the slot of that name, or the slot and the number of its block; -1 is

@@ -95,7 +95,15 @@ func reciprocalX(e *edge) onnx.Value { return e.Neg(e.Mul(e.DY(), e.Mul(e.Y(0), 
 // reluX reads Y, not X, so that X need not be kept. ONNX Runtime compares and
 // casts with vector instructions, but takes the sign of one element at a time: of
 // 25 million elements in 12 and 58 ms (two cores).
-func reluX(e *edge) onnx.Value { return e.Mul(e.DY(), e.Truth(e.Above(e.Y(0), 0))) }
+// reluX is a product on processors, where it is faster than a Where, which has
+// one operator less to start.
+func reluX(e *edge) onnx.Value {
+	passes := e.Above(e.Y(0), 0)
+	if e.Graphics {
+		return e.Where(passes, e.DY(), e.Zero())
+	}
+	return e.Mul(e.DY(), e.Truth(passes))
+}
 
 // seluX: gamma·alpha·exp(x) = Y + gamma·alpha below zero, gamma above.
 func seluX(e *edge) onnx.Value {

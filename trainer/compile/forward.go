@@ -273,6 +273,10 @@ func (n *network) reached() map[string]bool {
 // moveStatistics writes running' = momentum·running + (1 - momentum)·batch for
 // each BatchNormalization that trains.
 func (n *network) moveStatistics() {
+	if n.o.Target != CPU {
+		n.moveStatisticsTogether()
+		return
+	}
 	for _, node := range n.model.Nodes {
 		if !n.normalisesBatch(node) {
 			continue
@@ -281,11 +285,17 @@ func (n *network) moveStatistics() {
 		end := n.Scope("statistics/" + node.Name)
 		for k, suffix := range []string{".mean", ".variance"} {
 			running, batch := node.Inputs[3+k], n.Named(node.Name+suffix)
-			kept := n.Op("Mul", nil, n.values[running], n.Scalar(momentum))
-			n.moved[running] = n.unlessLost(batch, n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum))), n.values[running])
+			n.moved[running] = n.movedBy(momentum, n.values[running], batch)
 		}
 		end()
 	}
+}
+
+// movedBy is what becomes of running statistics.
+func (n *network) movedBy(momentum float64, running, batch onnx.Value) onnx.Value {
+	kept := n.Op("Mul", nil, running, n.Scalar(momentum))
+	moved := n.Op("Add", nil, kept, n.Op("Mul", nil, batch, n.Scalar(1-momentum)))
+	return n.unlessLost(batch, moved, running)
 }
 
 // flattenLogits brings [N,C] or [N,C,1,1] to [N,C] and compares C with the

@@ -232,7 +232,7 @@ func newMachine(t testing.TB, r *ort.Runtime, p *Program, in map[string]*onnx.Te
 	shareBlocks(p, in)
 	for _, v := range p.Graph.Outputs {
 		if old, ok := p.Graph.InPlace[v.Name]; ok {
-			m.out[v.Name] = in[old[0]]
+			m.out[v.Name] = &onnx.Tensor{Name: v.Name, Type: v.Type, Shape: v.Shape, Data: in[old[0]].Data}
 		} else {
 			m.out[v.Name] = onnx.NewTensor(v.Type, v.Shape...)
 		}
@@ -267,7 +267,8 @@ func (m *machine) step(t testing.TB) float64 {
 	}
 	for _, s := range m.p.State {
 		if s.Updated && !s.InPlace {
-			m.in[s.Name], m.out[s.Name+"'"] = m.out[s.Name+"'"], m.in[s.Name]
+			in, out := m.in[s.Name], m.out[s.Name+"'"]
+			in.Data, out.Data = out.Data, in.Data
 		}
 	}
 	if m.out["loss"] == nil {

@@ -21,6 +21,9 @@ func (s *step) guard(param string, rate onnx.Value) onnx.Value {
 	if s.loss.Absent() {
 		return rate // only an update: it reads each parameter for itself alone
 	}
+	if s.o.Target != CPU {
+		return rate // memory is there, and every operator costs time: two buffers are better
+	}
 	before := ancestors(s.Nodes(), s.gradients[param].Name)
 	for _, n := range readers(s.Nodes(), s.values[param].Name) {
 		if v := s.Named(n.Outputs[0]); !before[n] && s.live[n] && (v.Type == onnx.Float || v.Type.Half()) {

@@ -108,7 +108,8 @@ type Slot struct {
 	Param string // the model's initializer that it holds or belongs to
 	Shape []int
 	Zero  bool // starts at zero (optimizer state, sums) instead of the initializer's value
-	// Updated tells that the program has an output Name' with the new value.
+	// Updated tells that the program has an output Name' with the new value, of the
+	// slot's shape or a vector of its elements.
 	// The other slots keep their values: frozen parameters, and in Accumulate
 	// everything but the sums of gradients and running statistics.
 	Updated bool

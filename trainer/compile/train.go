@@ -227,10 +227,14 @@ func (s *step) differentiate() error {
 func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
 	s.clip()
 	s.markLive()
-	for _, slot := range slices.Clone(s.state) {
-		if slot.Zero || !s.trains(slot.Param) {
+	for _, group := range s.groups(rule) {
+		if len(group) > 1 {
+			end := s.Scope("update/together")
+			s.updateTogether(group, optimizer, rule)
+			end()
 			continue
 		}
+		slot := group[0]
 		end := s.Scope("update/" + slot.Param)
 		s.updateParts(slot, optimizer[slot.Param], rule, s.common(slot.Param))
 		end()
@@ -293,6 +297,7 @@ func (s *step) finish() (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.writeOutNorms(g)
 	nameOutputs(g)
 	p := &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state, Gradients: s.kept(g)}
 	p.markInPlace()

@@ -6,6 +6,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -92,18 +93,22 @@ type lending struct {
 func (l *lending) all(m *memory, tensors []*onnx.Tensor) ([]handle, error) {
 	values := make([]handle, len(tensors))
 	for i, t := range tensors {
-		if b, ok := t.Data.(*Buffer); ok {
+		b, device := t.Data.(*Buffer)
+		if device && slices.Equal(b.of.Shape, t.Shape) {
 			values[i] = b.value
 			continue
 		}
-		at := address(t)
-		l.pinner.Pin(at)
-		v, err := m.api.valueOf(m.host, at, t.Value())
+		where, at := m.device, address(t)
+		if !device {
+			where = m.host
+			l.pinner.Pin(at)
+			l.bytes += int64(t.Value().Size()) * t.Type.Size()
+		}
+		v, err := m.api.valueOf(where, at, t.Value())
 		if err != nil {
 			return nil, fmt.Errorf("%v%v: %w", t.Type, t.Shape, err)
 		}
 		l.values = append(l.values, v)
-		l.bytes += int64(t.Value().Size()) * t.Type.Size()
 		values[i] = v
 	}
 	return values, nil
