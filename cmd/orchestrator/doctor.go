@@ -58,6 +58,22 @@ type finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
+	// Devices are those for CUDA, of the part that is about them.
+	Devices []foundDevice `json:"devices,omitempty"`
+	Notes   []string      `json:"notes,omitempty"`
+}
+
+// with is the finding where the check came to an error; nil: it is well.
+func (f finding) with(err error) finding {
+	if f.OK = err == nil; f.OK {
+		return f
+	}
+	f.Detail = err.Error()
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		f.Hint = hinted.Hint()
+	}
+	return f
 }
 
 // minFree is how much room the doctor wants on the disks it writes to.
@@ -66,29 +82,24 @@ const minFree = 1 << 30
 func runDoctor(ctx context.Context, a *app) error {
 	checks := []struct {
 		part  string
-		check func(context.Context) (string, error)
+		check func(context.Context) finding
 	}{
-		{"library", a.checkLibrary},
+		{"library", plain(a.checkLibrary)},
 		{"devices", a.checkDevices},
-		{"store", a.checkStore},
-		{"redis", a.checkRedis},
-		{"cache", a.checkCache},
-		{"machine", func(context.Context) (string, error) {
-			return fmt.Sprintf("%d processors, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH), nil
+		{"store", plain(a.checkStore)},
+		{"redis", plain(a.checkRedis)},
+		{"cache", plain(a.checkCache)},
+		{"machine", func(context.Context) finding {
+			return finding{OK: true, Detail: fmt.Sprintf("%d processors, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)}
 		}},
 	}
 	failed := 0
 	var findings []finding
 	for _, c := range checks {
-		detail, err := c.check(ctx)
-		f := finding{Part: c.part, OK: err == nil, Detail: detail}
-		if err != nil {
+		f := c.check(ctx)
+		f.Part = c.part
+		if !f.OK {
 			failed++
-			f.Detail = err.Error()
-			var hinted interface{ Hint() string }
-			if errors.As(err, &hinted) {
-				f.Hint = hinted.Hint()
-			}
 		}
 		findings = append(findings, f)
 	}
@@ -99,6 +110,14 @@ func runDoctor(ctx context.Context, a *app) error {
 		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
 	}
 	return nil
+}
+
+// plain makes a finding of a check that has one thing to say.
+func plain(check func(context.Context) (string, error)) func(context.Context) finding {
+	return func(ctx context.Context) finding {
+		detail, err := check(ctx)
+		return finding{Detail: detail}.with(err)
+	}
 }
 
 func printFindings(a *app, findings []finding) error {
@@ -113,6 +132,12 @@ func printFindings(a *app, findings []finding) error {
 		fmt.Fprintf(a.out, "%s  %-8s %s\n", mark, f.Part, f.Detail)
 		if f.Hint != "" {
 			fmt.Fprintf(a.out, "                try: %s\n", f.Hint)
+		}
+		for _, d := range f.Devices {
+			fmt.Fprintf(a.out, "                %v\n", d)
+		}
+		for _, note := range f.Notes {
+			fmt.Fprintf(a.out, "                %s\n", note)
 		}
 	}
 	return nil

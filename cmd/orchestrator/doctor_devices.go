@@ -14,82 +14,93 @@ import (
 	"orchestrator/worker/providers"
 )
 
+// foundDevice is a CUDA device of this machine, and whether the library can use it.
+type foundDevice struct {
+	device.GPU
+	// Versions are of what the library has loaded for it; nil: it was not tried.
+	Versions map[string]string `json:"versions,omitempty"`
+	Error    string            `json:"error,omitempty"`
+}
+
+// String says all that is known of it.
+func (d foundDevice) String() string {
+	text := d.GPU.String()
+	for _, known := range []struct{ what, value string }{{"driver", d.Driver}, {"for CUDA up to", d.CUDA}, {"compute capability", d.Capability}, {"", d.UUID}} {
+		if known.value != "" {
+			text += ", " + strings.TrimSpace(known.what+" "+known.value)
+		}
+	}
+	if len(d.Versions) > 0 {
+		text += ", loaded " + describeVersions(d.Versions)
+	}
+	return text
+}
+
 // checkDevices lists the CUDA devices, with what the library makes of each. A machine
 // without any is well; one with a device that --devices asks for and that cannot be used
 // is not, nor one whose library is for CUDA and does not get to it.
-func (a *app) checkDevices(ctx context.Context) (string, error) {
+func (a *app) checkDevices(ctx context.Context) finding {
 	h, err := a.findDevices(ctx)
-	switch {
-	case err != nil:
-		return "", err
-	case !h.choice.Auto && !h.choice.WantsCUDA():
-		return "the processors alone (--devices " + h.choice.String() + ")", nil
-	case h.failed != nil && h.forCUDA:
-		return "", h.failed
-	case h.failed != nil:
-		return fmt.Sprintf("the processors; %v", h.failed), nil
-	case len(h.found.GPUs) == 0:
-		return "the processors; " + h.found.String(), nil
+	if err != nil {
+		return finding{}.with(err)
 	}
+	f := finding{OK: true, Detail: "the processors", Notes: h.found.Notes}
+	for _, g := range h.found.GPUs {
+		f.Devices = append(f.Devices, foundDevice{GPU: g})
+	}
+	switch {
+	case !h.choice.Auto && !h.choice.WantsCUDA():
+		f.Detail += " alone (--devices " + h.choice.String() + ")"
+		return f
+	case h.failed != nil && h.forCUDA:
+		return f.with(h.failed)
+	case h.failed != nil:
+		f.Detail += fmt.Sprintf("; %v", h.failed)
+		return f
+	case len(h.found.GPUs) == 0:
+		f.Detail += "; " + h.found.String()
+		return f
+	case h.choice.Auto && !h.forCUDA:
+		f.Detail += "; CUDA devices are left alone, as the library " + h.library + " has no part for CUDA (docs/gpu.md says how to get one)"
+		return f
+	}
+	return a.tryFound(ctx, h, f)
+}
+
+// tryFound tries each device of the choice.
+func (a *app) tryFound(ctx context.Context, h *hosted, f finding) finding {
 	gpus := h.found.GPUs
+	var err error
 	if !h.choice.Auto {
 		if gpus, err = h.pick(h.choice); err != nil {
-			return "", err
+			return f.with(err)
 		}
 	}
-	if h.choice.Auto && !h.forCUDA {
-		lines := []string{"the processors; CUDA devices are left alone, as the library " + h.library + " has no part for CUDA (docs/gpu.md says how to get one)"}
-		for _, g := range gpus {
-			lines = append(lines, describeGPU(g))
-		}
-		return a.deviceLines(append(lines, h.found.Notes...)), nil
-	}
-	return a.describeTried(ctx, gpus, h.found.Notes)
-}
-
-// describeTried tries each device, and says what it is.
-func (a *app) describeTried(ctx context.Context, gpus []device.GPU, notes []string) (string, error) {
-	lines := []string{fmt.Sprintf("%d for CUDA", len(gpus))}
+	f.Detail = fmt.Sprintf("%d for CUDA", len(gpus))
+	f.Devices = nil
 	for _, g := range gpus {
-		answer, err := a.try(ctx, "cuda", g.Env(), false)
-		if err == nil {
-			err = answer.Failure()
+		d := foundDevice{GPU: g}
+		answer, failed := a.try(ctx, "cuda", g.Env(), false)
+		if failed == nil {
+			failed = answer.Failure()
 		}
-		if err != nil {
-			return "", &deviceError{g, err}
+		d.Versions = answer.Versions
+		if failed != nil {
+			d.Error = failed.Error()
+			err = cmp.Or[error](err, &deviceError{g, failed})
 		}
-		lines = append(lines, describeGPU(g)+describeVersions(answer))
+		f.Devices = append(f.Devices, d)
 	}
-	return a.deviceLines(append(lines, notes...)), nil
+	return f.with(err)
 }
 
-// deviceLines is a detail of several lines, each below the first where people read it.
-func (a *app) deviceLines(lines []string) string {
-	if a.config.Output == "json" {
-		return strings.Join(lines, "; ")
+// describeVersions lists versions by their names.
+func describeVersions(versions map[string]string) string {
+	words := make([]string, 0, len(versions))
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		words = append(words, name+" "+versions[name])
 	}
-	return strings.Join(lines, "\n                ")
-}
-
-// describeGPU says all that is known of a device.
-func describeGPU(g device.GPU) string {
-	words := []string{g.String()}
-	for what, value := range map[string]string{"driver": g.Driver, "compute capability": g.Capability, "driver for CUDA up to": g.CUDA, "id": g.UUID} {
-		if value != "" {
-			words = append(words, what+" "+value)
-		}
-	}
-	slices.Sort(words[1:])
 	return strings.Join(words, ", ")
-}
-
-// describeVersions says what the library has loaded for a device.
-func describeVersions(answer providers.Answer) string {
-	text := ""
-	for _, name := range slices.Sorted(maps.Keys(answer.Versions)) {
-		text += fmt.Sprintf(", %s %s", name, answer.Versions[name])
-	}
-	return text
 }
 
 // triedProvider is a line of the table of execution providers.
@@ -263,7 +274,7 @@ func (p *triedProvider) note() string {
 	if p.Error != "" {
 		return strings.ReplaceAll(p.Error, "\n", " ")
 	}
-	return strings.TrimPrefix(describeVersions(providers.Answer{Versions: p.Versions}), ", ")
+	return describeVersions(p.Versions)
 }
 
 // providerNames reads --providers, whose value may be left out.

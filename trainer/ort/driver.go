@@ -27,6 +27,7 @@ static driver_answer ask_driver(void *handle) {
 import "C"
 
 import (
+	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -57,6 +58,8 @@ func queryDriver() driver {
 
 // dlopenGlobal loads a library for good, for others that need it.
 func dlopenGlobal(path string) (ok bool, reason string) {
+	runtime.LockOSThread() // whose the reason is
+	defer runtime.UnlockOSThread()
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	if C.open_global(name) == nil {

@@ -39,7 +39,7 @@ func TestNotEnoughMemoryOfADevice(t *testing.T) {
 			t.Errorf("%q is not told as a lack of memory", text)
 		}
 	}
-	if err := errors.New("CUDA failure 700: an illegal memory access was encountered"); classed(err) != err {
+	if err := errors.New("CUDA failure 700: an illegal memory access was encountered"); !errors.Is(classed(err), err) || errors.As(classed(err), new(*MemoryError)) {
 		t.Errorf("%v is told as a lack of memory", err)
 	}
 }

@@ -41,6 +41,7 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -62,6 +63,8 @@ func loadable(name string) bool {
 }
 
 func dlopen(path string) (unsafe.Pointer, string) {
+	runtime.LockOSThread() // whose the reason is
+	defer runtime.UnlockOSThread()
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	handle := C.open_library(name)
