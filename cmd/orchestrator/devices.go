@@ -201,7 +201,11 @@ func (a *app) try(ctx context.Context, kind string, env []string, train bool) (p
 	if err != nil {
 		return providers.Answer{}, err
 	}
-	return providers.Ask(ctx, command, env, providers.Order{Library: a.config.Library, Device: kind, Tuning: tuning, Train: train}), nil
+	o := providers.Order{Library: a.config.Library, Device: kind, Tuning: tuning}
+	if train {
+		o.Train = providers.Networks
+	}
+	return providers.Ask(ctx, command, env, o), nil
 }
 
 // deviceError says why a CUDA device that was found cannot be trained on.

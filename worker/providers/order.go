@@ -11,8 +11,8 @@ type Order struct {
 	Library string     `json:"library,omitempty"` // of ONNX Runtime; empty: package ort looks for it
 	Device  string     `json:"device"`            // one of ort.Devices
 	Tuning  ort.Tuning `json:"tuning"`
-	// Train: a small network is trained too.
-	Train bool `json:"train,omitempty"`
+	// Train are builtin networks to train, as Networks.
+	Train []string `json:"train,omitempty"`
 }
 
 // Answer is what it found.

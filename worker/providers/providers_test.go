@@ -53,12 +53,12 @@ func play(t *testing.T, role string) func(context.Context) *exec.Cmd {
 }
 
 func TestCPUTrains(t *testing.T) {
-	o := Order{Library: orttest.Library(t), Device: "cpu", Train: true}
+	o := Order{Library: orttest.Library(t), Device: "cpu", Train: Networks}
 	a := Ask(t.Context(), play(t, "serve"), nil, o)
 	if err := a.Failure(); err != nil {
 		t.Fatal(err)
 	}
-	if !a.Opens || a.Left() != 0 || len(a.Trained) != len(networks) || a.Version == "" || len(a.Providers) == 0 {
+	if !a.Opens || a.Left() != 0 || len(a.Trained) != len(Networks) || a.Version == "" || len(a.Providers) == 0 {
 		t.Fatalf("the answer is %+v", a)
 	}
 	for _, n := range a.Trained {
@@ -73,17 +73,17 @@ func TestCPUTrains(t *testing.T) {
 	if c, ok := again.Compare(a); !ok || c.Deviation != 0 || c.StepTime <= 0 {
 		t.Errorf("the same again compares as %+v", c)
 	}
-	o.Train = false
+	o.Train = nil
 	if a := Ask(t.Context(), play(t, "serve"), nil, o); !a.Opens || a.Trained != nil {
 		t.Errorf("without training the answer is %+v", a)
 	}
 }
 
 // A graphics processor in software, by another provider than the CPU's: it learns the
-// same, but has no batch normalisation that trains.
+// same.
 func TestGraphicsTrains(t *testing.T) {
 	orttest.Graphics(t)
-	o := Order{Library: orttest.Library(t), Device: "webgpu", Train: true}
+	o := Order{Library: orttest.Library(t), Device: "webgpu", Train: Networks[:1]}
 	a := Ask(t.Context(), play(t, "serve"), nil, o)
 	if err := a.Failure(); err != nil || !a.Opens {
 		t.Fatalf("the answer is %+v (%v)", a, err)
@@ -93,8 +93,10 @@ func TestGraphicsTrains(t *testing.T) {
 	if c, ok := a.Compare(cpu); !ok || c.Deviation > 1e-3 || c.Deviation == 0 {
 		t.Errorf("%+v compares with %+v as %+v", a, cpu, c)
 	}
-	if e := a.Trained[1].Error; !strings.Contains(e, "BatchNormalization") {
-		t.Errorf("training %s says %q", a.Trained[1].Network, e)
+	for _, n := range a.Trained {
+		if n.Error != "" {
+			t.Errorf("training %s: %s", n.Network, n.Error)
+		}
 	}
 }
 

@@ -55,9 +55,7 @@ func (a *Answer) try(ctx context.Context, o Order) (err error) {
 		return err
 	}
 	a.Opens = true
-	if o.Train {
-		a.train(ctx, rt)
-	}
+	a.train(ctx, rt, o.Train)
 	return nil
 }
 

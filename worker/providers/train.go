@@ -19,14 +19,15 @@ const (
 	epochs   = 4
 )
 
-// networks are builtin ones: with convolutions, pools, dropout and a fully connected
-// layer, and with batch normalisation besides, which not every provider can train.
-var networks = []string{"tinynet", "smallnet"}
+// Networks are small builtin ones: with convolutions, pools, dropout and a fully
+// connected layer, and with batch normalisation besides, which not every provider can
+// train.
+var Networks = []string{"tinynet", "smallnet"}
 
-// train trains small networks on generated pictures: all that is compared are the
+// train trains networks on generated pictures: all that is compared are the
 // losses, which every device should share. What goes wrong with one of them is said of
 // that one.
-func (a *Answer) train(ctx context.Context, rt *ort.Runtime) {
+func (a *Answer) train(ctx context.Context, rt *ort.Runtime, networks []string) {
 	for _, network := range networks {
 		trained := Trained{Network: network}
 		if err := trained.train(ctx, rt); err != nil {
