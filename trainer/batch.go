@@ -118,8 +118,8 @@ func newBatch(micro, parts int, of []onnx.Value, masks []compile.Mask) *batch {
 		b.inputs = append(b.inputs, onnx.NewTensor(v.Type, append([]int{rows}, v.Shape...)...))
 	}
 	for _, m := range masks {
-		shape := append([]int{rows}, m.Shape[1:]...)
-		b.masks = append(b.masks, mask{m, onnx.NewTensor(onnx.Float, shape...)})
+		v := m.Value()
+		b.masks = append(b.masks, mask{m, onnx.NewTensor(v.Type, append([]int{rows}, v.Shape[1:]...)...)})
 	}
 	for i := range parts {
 		from, to := i*micro, (i+1)*micro
@@ -268,18 +268,36 @@ func (b *batch) window(i int, from source) (top, left int, flip bool) {
 	return top, left, from.mirror && r.IntN(2) == 1
 }
 
-// drawMasks draws each Dropout's mask: 0 with the probability ratio, otherwise
-// 1/(1-ratio), so that the mean stays 1.
+// drawMasks draws each Dropout's mask: an element is dropped with the probability
+// ratio. The same elements are, however the mask is fed.
 func (b *batch) drawMasks(seed int64) {
 	for i, m := range b.masks {
 		r := rng.New(seed, "dropout", b.epoch, b.step, i)
-		keep := float32(1 / (1 - m.Ratio))
 		threshold := uint64(m.Ratio * (1 << 32))
+		kept := func() bool { return uint64(r.Uint32()) >= threshold }
+		if m.Bits {
+			drawBits(m, kept)
+			continue
+		}
 		values := m.values.F32()
 		for k := range values {
-			values[k] = keep
-			if uint64(r.Uint32()) < threshold {
-				values[k] = 0
+			values[k] = 0
+			if kept() {
+				values[k] = m.Keep()
+			}
+		}
+	}
+}
+
+// drawBits draws a mask of bits, picture by picture.
+func drawBits(m mask, kept func() bool) {
+	size := onnx.NumElements(m.Shape[1:])
+	for i := range m.values.Shape[0] {
+		row := rowsOf(m.values, i, i+1).Data.([]uint8)
+		clear(row)
+		for k := range size {
+			if kept() {
+				row[k/8] |= 1 << (k % 8)
 			}
 		}
 	}

@@ -123,6 +123,27 @@ func TestAugmentationDependsOnSeedEpochAndPositionAlone(t *testing.T) {
 	}
 }
 
+// A mask drops the same elements as bits and as floats.
+func TestMasksOfBits(t *testing.T) {
+	m := compile.Mask{Input: "mask:a", Ratio: 0.3, Shape: []int{2, 3, 7}}
+	floats := newBatch(2, 2, nil, []compile.Mask{m})
+	m.Bits = true
+	bits := newBatch(2, 2, nil, []compile.Mask{m})
+	floats.drawMasks(9)
+	bits.drawMasks(9)
+	bits.drawMasks(9) // over what was there
+	row := bits.masks[0].values.Data.([]uint8)
+	if len(row) != 4*3 {
+		t.Fatalf("4 masks of 21 elements take %d bytes", len(row))
+	}
+	for i, x := range floats.masks[0].values.F32() {
+		bit := row[i/21*3+i%21/8]>>(i%21%8)&1 == 1
+		if bit != (x != 0) {
+			t.Errorf("element %d: bit %v, float %v", i, bit, x)
+		}
+	}
+}
+
 func TestDropoutMasks(t *testing.T) {
 	const rows, width, ratio = 8, 5000, 0.3
 	masks := []compile.Mask{{Input: "mask:a", Ratio: ratio, Shape: []int{rows, width}}, {Input: "mask:b", Ratio: ratio, Shape: []int{rows, width}}}

@@ -89,7 +89,8 @@ func (j *Job) batchBytes(p *programs) int64 {
 			row += int64(onnx.NumElements(v.Shape)) * v.Type.Size()
 		}
 		for _, m := range masks {
-			row += 4 * int64(onnx.NumElements(m.Shape[1:]))
+			v := m.Value()
+			row += v.Type.Size() * int64(onnx.NumElements(v.Shape[1:]))
 		}
 		sum += ahead * int64(rows) * row
 	}

@@ -110,8 +110,8 @@ func (n *network) declareMasks() error {
 		if node.Op != "Dropout" {
 			continue
 		}
-		m := Mask{Input: "mask:" + node.Name, Ratio: n.dropoutRatio(node), Shape: dry.Named(node.Inputs[0]).Shape}
-		n.Input(m.Input, onnx.Float, m.Shape...)
+		m := Mask{Input: "mask:" + node.Name, Ratio: n.dropoutRatio(node), Shape: dry.Named(node.Inputs[0]).Shape, Bits: n.o.Target != CPU}
+		n.Input(m.Input, m.Value().Type, m.Value().Shape...)
 		n.masks = append(n.masks, m)
 	}
 	return n.Err()
@@ -193,7 +193,7 @@ func (n *network) forward(sources map[string]onnx.Value) error {
 	}
 	bind := n.bind(sources)
 	for _, m := range n.masks {
-		bind[m.Input] = n.Named(m.Input)
+		bind[m.Input] = n.mask(m)
 	}
 	outs := n.Replay(body, bind)
 	if err := n.Err(); err != nil {

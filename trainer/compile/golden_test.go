@@ -209,6 +209,18 @@ func (g golden) tensors(model *onnx.Graph, p *Program) map[string]*onnx.Tensor {
 	return in
 }
 
+// withoutDropout is the network with Dropout off, whose masks of bits no ones can
+// switch off.
+func withoutDropout(model *onnx.Graph) *onnx.Graph {
+	g := model.Clone()
+	for _, n := range g.Nodes {
+		if n.Op == "Dropout" {
+			n.Op, n.Inputs, n.Attrs = "Identity", n.Inputs[:1], nil
+		}
+	}
+	return g
+}
+
 func fillWith(t *onnx.Tensor, x float32) {
 	for i := range t.F32() {
 		t.F32()[i] = x
@@ -307,7 +319,7 @@ func TestGoldenRuns(t *testing.T) {
 			checkGradientNorms(t, r, g, model, g.options())
 			if o := g.options(); c.name != "light_bvlc_alexnet" { // its convolutions are those of the others
 				o.Target, o.Deterministic = CUDA, true
-				checkGradientNorms(t, r, g, model, o)
+				checkGradientNorms(t, r, g, withoutDropout(model), o)
 			}
 			if c.name != "light_resnet50" {
 				checkRun(t, r, g, model)

@@ -48,7 +48,7 @@ var precisionRules = map[string]precisionRule{
 	// Element by element, of few operands, with a result of their size.
 	"Add": {class: follow}, "Sub": {class: follow}, "Mul": {class: follow}, "Div": {class: follow}, "Neg": {class: follow},
 	"Sum": {class: follow}, "Max": {class: follow}, "Min": {class: follow}, "Where": {class: follow}, "Abs": {class: follow},
-	"Sign": {class: follow}, "Clip": {class: follow, half: true},
+	"Sign": {class: follow}, "Floor": {class: follow, half: true}, "Clip": {class: follow, half: true},
 	// Activations whose result is their operand times a number, or lies between -1 and 1.
 	"Relu": {class: follow}, "Sigmoid": {class: follow}, "Tanh": {class: follow}, "LeakyRelu": {class: follow, half: true},
 	"PRelu": {class: follow, half: true}, "ThresholdedRelu": {class: follow, half: true}, "HardSigmoid": {class: follow, half: true},

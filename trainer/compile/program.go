@@ -98,8 +98,24 @@ type Scalar struct {
 type Mask struct {
 	Input string // graph input
 	Ratio float64
-	Shape []int
+	Shape []int // of what it multiplies, a row per picture
+	// Bits tells that the input is uint8 [N, bytes]: the elements of each picture as
+	// bits, the lowest of a byte first, 1 where the element is kept. Otherwise it is
+	// float, of Shape, 0 or 1/(1-Ratio).
+	Bits bool
 }
+
+// Value is the type and the shape of the input.
+func (m Mask) Value() onnx.Value {
+	if !m.Bits {
+		return onnx.Value{Name: m.Input, Type: onnx.Float, Shape: m.Shape}
+	}
+	return onnx.Value{Name: m.Input, Type: onnx.Uint8, Shape: []int{m.Shape[0], (onnx.NumElements(m.Shape[1:]) + 7) / 8}}
+}
+
+// Keep is what the mask multiplies an element by that is kept, so that the mean
+// stays what it was.
+func (m Mask) Keep() float32 { return float32(1 / (1 - m.Ratio)) }
 
 // Slot is one tensor that lives from step to step: a parameter (trained,
 // frozen or running statistics) or optimizer state.

@@ -112,6 +112,8 @@ func start(t *testing.T, model *onnx.Graph, p *Program) values {
 				a.Data[i] = 1 / float64(in.Shape[0])
 			case in.Name == "learning_rate":
 				a.Data[i] = 0.1
+			case strings.HasPrefix(in.Name, "mask:") && in.Type == onnx.Uint8:
+				a.Data[i] = 255
 			case strings.HasPrefix(in.Name, "mask:"):
 				a.Data[i] = 1
 			}
