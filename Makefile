@@ -22,7 +22,7 @@ export VERSITYGW_BIN ?= $(VERSITYGW)
 WEB := cmd/orchestrator/internal/web
 PAGES := $(WEB)/ui/vendor/.ready
 
-.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-probe bench-orchestration light-models zoo fuzz clean
+.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-gpu bench-probe bench-orchestration light-models zoo fuzz clean
 
 setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
 
@@ -82,6 +82,10 @@ bench: setup ## training step, data path and queue path
 bench-engine: setup ## our training step beside PyTorch's (any python3 that has torch: make bench-engine PYTHON=...)
 	go build -o bin/bench-engine ./bench/engine
 	bin/bench-engine -python $(or $(PYTHON),python3)
+
+bench-gpu: build light-models ## training on this machine's NVIDIA GPU, beside PyTorch, after make setup-cuda: bench/gpu/run.sh says what, and how it is set (about 8 minutes)
+	go build -o bin/bench-engine ./bench/engine
+	PYTHON=$(or $(PYTHON),python3) ./bench/gpu/run.sh
 
 bench-probe: setup build ## layer-wise probes beside training jobs: make bench-probe PICTURES=folder SQUEEZENET=squeezenet1.1-7.onnx
 	./bench/probe/run.sh $(PICTURES) $(SQUEEZENET)

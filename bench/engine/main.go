@@ -5,7 +5,14 @@
 //
 //	engine [-models DIR] [-python PYTHON] [-rounds 3] [-steps 6] [caffenet:32 ...]
 //
-// PyTorch is needed for this comparison alone.
+// With -device it is whole training steps of package trainer that are timed, with
+// the pictures sent in each of them and the loss fetched, in any of the precisions;
+// with -check their losses are compared with the CPU's instead, and it is said what
+// a provider leaves to the CPU and what goes between the memories.
+//
+//	engine -device cuda [-precision float32,tf32,bfloat16] [-check] [-json FILE] [caffenet:128 ...]
+//
+// PyTorch is needed for the comparison of times alone.
 package main
 
 import (
@@ -15,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -30,27 +38,79 @@ import (
 )
 
 func main() {
-	models := flag.String("models", filepath.Join("..", "shared", "data", "models"), "folder with light_squeezenet.onnx and light_resnet50.onnx")
-	python := flag.String("python", "python3", "a Python that has PyTorch")
-	rounds := flag.Int("rounds", 3, "times that both sides take turns")
-	steps := flag.Int("steps", 6, "steps a round; the first two are not counted")
+	var c comparison
+	flag.StringVar(&c.models, "models", filepath.Join("..", "shared", "data", "models"), "folder with light_squeezenet.onnx and light_resnet50.onnx")
+	flag.StringVar(&c.python, "python", "python3", "a Python that has PyTorch")
+	flag.StringVar(&c.script, "torch-step", filepath.Join("bench", "engine", "torch_step.py"), "PyTorch's side")
+	flag.IntVar(&c.rounds, "rounds", 3, "times that both sides take turns")
+	flag.IntVar(&c.steps, "steps", 6, "steps a round; the first two, or a quarter, are not counted")
+	flag.StringVar(&c.device, "device", "", "cpu or cuda: whole training steps there; empty: the engine's alone, on the CPU")
+	precisions := flag.String("precision", "float32", "precisions of -device, one after the other")
+	check := flag.Bool("check", false, "with -device: compare losses with the CPU's")
+	own := flag.Bool("own-memory", false, "of -child: see order")
+	flag.StringVar(&c.report, "json", "", "with -device: file for the report")
 	child := flag.String("child", "", "run one side: NETWORK:BATCH (used by the program itself)")
 	flag.Parse()
-	var err error
-	if *child != "" {
-		err = ours(*models, *child, *steps)
-	} else {
-		cases := flag.Args()
-		if len(cases) == 0 {
-			cases = []string{"caffenet:32", "caffenet:128", "squeezenet:16", "resnet50:16"}
-		}
-		err = compare(cases, *models, *python, *rounds, *steps)
-	}
-	if err != nil {
+	c.precisions = strings.Split(*precisions, ",")
+	if err := c.run(flag.Args(), *child, *check, *own); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}
 }
+
+func (c comparison) run(cases []string, child string, check, own bool) error {
+	if len(cases) == 0 {
+		cases = []string{"caffenet:32", "caffenet:128", "squeezenet:16", "resnet50:16"}
+	}
+	if child != "" {
+		cases = []string{child}
+	}
+	parsed, err := parseCases(cases)
+	switch {
+	case err != nil:
+		return err
+	case child != "" && c.device == "":
+		return ours(c.models, parsed[0].network, parsed[0].batch, c.steps)
+	case child != "":
+		return wholes(order{models: c.models, network: parsed[0].network, batch: parsed[0].batch, steps: c.steps, device: c.device, precisions: c.precisions, own: own})
+	case c.device == "":
+		return c.engines(parsed)
+	case check:
+		return c.checks(parsed)
+	}
+	return c.wholes(parsed)
+}
+
+// comparison is what is compared, and with what.
+type comparison struct {
+	models, python, script string
+	rounds, steps          int
+	device                 string
+	precisions             []string
+	report                 string
+}
+
+// benchCase is a network and its mini-batch.
+type benchCase struct {
+	name, network string
+	batch         int
+}
+
+func parseCases(names []string) ([]benchCase, error) {
+	var cases []benchCase
+	for _, name := range names {
+		network, text, _ := strings.Cut(name, ":")
+		batch, err := strconv.Atoi(text)
+		if err != nil || batch < 1 {
+			return nil, fmt.Errorf("%q is not NETWORK:BATCH", name)
+		}
+		cases = append(cases, benchCase{name, network, batch})
+	}
+	return cases, nil
+}
+
+// threads are those of one session; PyTorch has as many.
+func threads() int { return runtime.NumCPU() }
 
 // side collects one engine's measurements.
 type side struct {
@@ -58,28 +118,25 @@ type side struct {
 	peak    int64 // bytes
 }
 
-func compare(cases []string, models, python string, rounds, steps int) error {
+// engines compares the engine's step alone.
+func (c comparison) engines(cases []benchCase) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%-14s %12s %12s %8s %12s %12s %8s\n", "network:batch", "ours s/step", "torch s/step", "ratio", "ours MB", "torch MB", "ratio")
-	for _, c := range cases {
-		network, batch, ok := strings.Cut(c, ":")
-		if !ok {
-			return fmt.Errorf("%q is not NETWORK:BATCH", c)
-		}
+	for _, one := range cases {
 		var a, b side
-		for range rounds {
-			if err := a.run(exec.Command(self, "-models", models, "-steps", strconv.Itoa(steps), "-child", c)); err != nil {
+		for range c.rounds {
+			if err := a.run(exec.Command(self, "-models", c.models, "-steps", strconv.Itoa(c.steps), "-child", one.name)); err != nil {
 				return err
 			}
-			if err := b.run(exec.Command(python, filepath.Join("bench", "engine", "torch_step.py"), network, batch, strconv.Itoa(steps))); err != nil {
+			if err := b.run(exec.Command(c.python, c.script, one.network, strconv.Itoa(one.batch), strconv.Itoa(c.steps))); err != nil {
 				return err
 			}
 		}
 		x, y := median(a.seconds), median(b.seconds)
-		fmt.Printf("%-14s %12.3f %12.3f %8.2f %12.0f %12.0f %8.2f\n", c, x, y, x/y, float64(a.peak)/1e6, float64(b.peak)/1e6, float64(a.peak)/float64(b.peak))
+		fmt.Printf("%-14s %12.3f %12.3f %8.2f %12.0f %12.0f %8.2f\n", one.name, x, y, x/y, float64(a.peak)/1e6, float64(b.peak)/1e6, float64(a.peak)/float64(b.peak))
 	}
 	return nil
 }
@@ -111,12 +168,7 @@ func median(x []float64) float64 {
 }
 
 // ours trains some steps and prints their times.
-func ours(models, name string, steps int) error {
-	network, batchText, _ := strings.Cut(name, ":")
-	batch, err := strconv.Atoi(batchText)
-	if err != nil {
-		return fmt.Errorf("batch of %q: %w", name, err)
-	}
+func ours(models, network string, batch, steps int) error {
 	model, size, err := load(models, network)
 	if err != nil {
 		return err
