@@ -23,7 +23,11 @@ func deviceJobs() map[string]Job {
 		"micro-batches": func(j *Job) { j.MicroBatch = 2 },
 		"an average":    func(j *Job) { j.Average = 0.5 },
 		"batch norm":    func(j *Job) { j.Model = network(2, layers{batchNorm: true, dropout: true}) },
-		"frozen below":  func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
+		"float16": func(j *Job) { // its first step is skipped
+			j.Precision, j.ClassWeights, j.LearningRate = "float16", []float64{64, 64}, 1e-3
+			j.Model = network(2, layers{batchNorm: true, dropout: true})
+		},
+		"frozen below": func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
 	} {
 		job := smallJob(layers{dropout: true})
 		job.Target, job.Deterministic = "cuda", true
