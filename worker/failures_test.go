@@ -2,7 +2,6 @@ package worker
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,17 +9,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
-	"orchestrator/trainer/ort"
 )
-
-// What a host lacks says nothing about the job: others may have it.
-func TestWhatAHostLacksIsNotPermanent(t *testing.T) {
-	for _, err := range []error{&ort.LibraryError{}, &ort.DeviceError{Advice: "x"}, &ort.PlacementError{}} {
-		if e := failure(fmt.Errorf("open the device: %w", err)); e.Permanent || e.Hint == "" {
-			t.Errorf("%T is told as %+v", err, e)
-		}
-	}
-}
 
 // A process that somebody kills has not failed: it is tried again as often as it
 // takes, sooner or later, and max_restarts counts what failed by itself.

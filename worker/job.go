@@ -50,10 +50,19 @@ func trainerJob(s plan.Spec, base *onnx.Graph, data trainer.Data) (trainer.Job, 
 		},
 		Rates: rates, Epochs: t.Epochs, StopAfter: s.Until, BatchSize: t.BatchSize, MicroBatch: int(t.MicroBatchSize),
 		EvalBatch: s.Config.Evaluation.BatchSize, Oversample: s.Config.Evaluation.Oversample, Seed: t.Seed, Mirror: s.Config.Preprocessing.Mirror, CenterCrop: s.Config.Preprocessing.CenterCrop,
-		Precision: string(t.Precision), Deterministic: t.Deterministic,
+		Precision: string(t.Precision), Target: target(t), Deterministic: t.Deterministic,
 		CheckpointEveryEpochs: s.Checkpoints.EveryEpochs,
 		Metadata:              metadata,
 	}, nil
+}
+
+// target is what is known of a job's device before it runs: formats that only GPUs
+// compute in tell.
+func target(t plan.Training) string {
+	if t.Precision.IsZero() {
+		return compile.CPU
+	}
+	return compile.CUDA
 }
 
 // hyper are the numbers that only some optimizers have.
@@ -220,6 +229,7 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 		Optimizer: c.Training.Optimizer, Hyper: hyper(c.Training),
 		Momentum: c.Training.Momentum, Decay: c.Training.WeightDecay, Rates: rates,
 		ClipNorm: c.Training.ClipNorm, ClipValue: c.Training.ClipValue,
+		Precision: string(c.Training.Precision), Target: target(c.Training), Deterministic: c.Training.Deterministic,
 	}
 	var crop int
 	o.Channels, o.Height, o.Width, crop = none.Geometry()
@@ -227,11 +237,16 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 		o.Height, o.Width = crop, crop
 	}
 	o.Mean, o.Scale = none.Normalisation()
-	if _, err := compile.Train(model, o); err != nil {
-		return err
+	step := []func(*onnx.Graph, compile.Options) (*compile.Program, error){compile.Train}
+	if o.Precision == "float16" { // whose updates wait for what the gradients are
+		step = []func(*onnx.Graph, compile.Options) (*compile.Program, error){compile.Accumulate, compile.Apply}
 	}
-	_, err = compile.Eval(model, o)
-	return err
+	for _, program := range append(step, compile.Eval) {
+		if _, err := program(model, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // geometry is how pictures become arrays.

@@ -142,6 +142,13 @@ func TestCheckModel(t *testing.T) {
 	if err := CheckModel(base, replaced, []string{"a", "b", "c"}); err != nil {
 		t.Errorf("with another head: %v", err)
 	}
+	for _, precision := range []plan.Precision{"float32", "tf32", "bfloat16", "float16"} {
+		c := tinyConfig()
+		c.Training.Precision = precision
+		if err := CheckModel(base, c, classes); err != nil {
+			t.Errorf("in %s: %v", precision, err)
+		}
+	}
 	for name, change := range map[string]func(c *plan.Config){
 		"no such layer":     func(c *plan.Config) { c.Model.Surgery = []plan.Step{{CutAfter: "nowhere"}} },
 		"crop too large":    func(c *plan.Config) { c.Preprocessing.Crop = 40 },
@@ -168,7 +175,7 @@ func TestTrainerJobHasEverySetting(t *testing.T) {
 	base := tinynet(t, 2)
 	job := func(text string) trainer.Job {
 		t.Helper()
-		head := "name: s\ndataset: {path: d}\nmodel: {base: m}\ntraining: {learning_rate: 0.1, epochs: 9, "
+		head := "name: s\ndataset: {path: d}\nmodel: {base: m}\nresources: {device: cuda}\ntraining: {learning_rate: 0.1, epochs: 9, "
 		s, err := plan.Parse("sweep.yaml", []byte(head+text+"}\n"))
 		if err != nil {
 			t.Fatal(err)
@@ -190,6 +197,8 @@ func TestTrainerJobHasEverySetting(t *testing.T) {
 		"clip_norm: 2":                 func(j *trainer.Job) { j.ClipNorm = 2 },
 		"clip_value: 2":                func(j *trainer.Job) { j.ClipValue = 2 },
 		"ema_decay: 0.5":               func(j *trainer.Job) { j.Average = 0.5 },
+		"precision: bfloat16":          func(j *trainer.Job) { j.Precision, j.Target = "bfloat16", "cuda" },
+		"deterministic: false":         func(j *trainer.Job) { j.Deterministic = false },
 		"decoupled_weight_decay: true": func(j *trainer.Job) { j.Hyper.Decoupled = true },
 		"optimizer: lars":              func(j *trainer.Job) { j.Optimizer, j.Hyper.Trust = "lars", 0.001 },
 		"optimizer: adam, betas: [0.1,0.2]": func(j *trainer.Job) {
@@ -243,6 +252,8 @@ func TestWhichFailuresArePermanent(t *testing.T) {
 		{&globError{field: "training.lr_mult", glob: "x"}, true},
 		{&classError{class: "x"}, true},
 		{&ort.LibraryError{Reason: "missing on this machine"}, false},
+		{fmt.Errorf("wrapped: %w", &ort.DeviceError{Device: "cuda", Reason: "missing on this machine"}), false},
+		{&ort.PlacementError{Device: "cuda"}, false}, // of a host that is strict
 		{artifacts.ErrUnavailable, false},
 		{errors.New("out of memory"), false},
 	} {
