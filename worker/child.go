@@ -220,9 +220,14 @@ func (j *jobProcess) run(ctx context.Context, stop <-chan struct{}) error {
 
 // openRuntime opens the device that the job runs on.
 func (j *jobProcess) openRuntime(spec plan.Spec) (*ort.Runtime, error) {
+	return ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device, Tuning: j.tuning(spec)})
+}
+
+// tuning is the host's, with what the job determines of it.
+func (j *jobProcess) tuning(spec plan.Spec) ort.Tuning {
 	t := j.Tuning
 	t.TF32, t.Deterministic = spec.Config.Training.Precision == "tf32", spec.Config.Training.Deterministic
-	return ort.New(ort.Options{Library: j.Library, Threads: spec.Config.Training.Threads, Device: j.order.Device, Tuning: t})
+	return t
 }
 
 // warnOfCPU says which nodes the device has left to the processor: training is right

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
 	"orchestrator/trainer/ort"
 )
 
@@ -162,5 +163,27 @@ func TestWhatTheCPUComputesIsSaid(t *testing.T) {
 	j.warnOfCPU([]ort.Placement{{Graph: "train", Op: "MaxPool", Nodes: []string{"pool1", "pool2"}}, {Graph: "eval", Op: "LRN", Nodes: []string{"norm1"}}})
 	if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, `nodes="train: MaxPool pool1 pool2; eval: LRN norm1"`) {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// How the host uses its devices reaches the library with what the job says.
+func TestTuningReachesTheLibrary(t *testing.T) {
+	j := &jobProcess{JobProcess: JobProcess{Library: library(t)}, order: order{Device: "cpu"}}
+	rt, err := j.openRuntime(plan.Spec{Config: tinyConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rt.Close(); err != nil {
+		t.Error(err)
+	}
+	j.Tuning.Arena = "huge"
+	if _, err := j.openRuntime(plan.Spec{Config: tinyConfig()}); err == nil || !strings.Contains(err.Error(), `arena "huge"`) {
+		t.Errorf("a setting that the library does not know gives %v", err)
+	}
+	var spec plan.Spec
+	spec.Config.Training.Precision, spec.Config.Training.Deterministic = "tf32", true
+	j.Tuning = ort.Tuning{Strict: true}
+	if got := j.tuning(spec); got != (ort.Tuning{Strict: true, TF32: true, Deterministic: true}) {
+		t.Errorf("the tuning is %+v", got)
 	}
 }

@@ -148,6 +148,9 @@ func (a *app) slots(ctx context.Context, h *hosted, want string, processors int,
 	for _, note := range h.found.Notes {
 		log.Warn(note)
 	}
+	if h.found.Hidden != "" {
+		log.Info(h.found.Hidden)
+	}
 	gpus, cpu, err := h.decide(want, log)
 	if err != nil {
 		return nil, err

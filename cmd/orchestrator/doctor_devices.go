@@ -45,6 +45,9 @@ func (a *app) checkDevices(ctx context.Context) finding {
 		return finding{}.with(err)
 	}
 	f := finding{OK: true, Detail: "the processors", Notes: h.found.Notes}
+	if h.found.Hidden != "" && len(h.found.GPUs) > 0 {
+		f.Notes = append(f.Notes, h.found.Hidden)
+	}
 	for _, g := range h.found.GPUs {
 		f.Devices = append(f.Devices, foundDevice{GPU: g})
 	}

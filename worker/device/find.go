@@ -13,8 +13,10 @@ type Found struct {
 	GPUs []GPU `json:"gpus"`
 	// Notes are what a user should know of devices that are not among them.
 	Notes []string `json:"notes,omitempty"`
-	// Looked says where GPUs were looked for.
-	Looked string `json:"looked"`
+	// Hidden says that CUDA_VISIBLE_DEVICES leaves some out.
+	Hidden string `json:"hidden,omitempty"`
+	// Looked says where GPUs were looked for, if there are none.
+	Looked string `json:"looked,omitempty"`
 }
 
 // Find lists the CUDA devices that this process may see. A machine without any is no
@@ -35,8 +37,8 @@ func find(ctx context.Context, root string) (Found, error) {
 		all := len(found.GPUs)
 		found.GPUs = visible(found.GPUs, list)
 		if hidden := all - len(found.GPUs); hidden > 0 {
-			note := fmt.Sprintf("%s=%s hides %d of %d CUDA devices", visibleEnv, list, hidden, all)
-			found.Notes, looked = append(found.Notes, note), note
+			found.Hidden = fmt.Sprintf("%s=%s hides %d of %d CUDA devices", visibleEnv, list, hidden, all)
+			looked = found.Hidden
 		}
 	}
 	number(found.GPUs)
