@@ -49,7 +49,7 @@ func (l *line) verdict() string {
 // finish writes the report, and is an error where a goal is missed.
 func (c comparison) finish(lines []*line) error {
 	if c.report != "" {
-		text, err := json.MarshalIndent(map[string]any{"device": c.device, "rounds": c.rounds, "steps": c.steps, "cases": lines}, "", "  ")
+		text, err := json.MarshalIndent(map[string]any{"device": c.device, "deterministic": c.deterministic, "rounds": c.rounds, "steps": c.steps, "cases": lines}, "", "  ")
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (c comparison) ours(one benchCase, device string, precisions []string, own 
 		return nil, err
 	}
 	return ask(exec.Command(self, "-models", c.models, "-steps", strconv.Itoa(steps), "-device", device, "-precision", strings.Join(precisions, ","),
-		"-own-memory="+strconv.FormatBool(own), "-child", one.name))
+		"-deterministic="+strconv.FormatBool(c.deterministic), "-own-memory="+strconv.FormatBool(own), "-child", one.name))
 }
 
 // ask runs a side and reads its answer, one for each precision.

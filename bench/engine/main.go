@@ -44,10 +44,11 @@ func main() {
 	flag.StringVar(&c.script, "torch-step", filepath.Join("bench", "engine", "torch_step.py"), "PyTorch's side")
 	flag.IntVar(&c.rounds, "rounds", 3, "times that both sides take turns")
 	flag.IntVar(&c.steps, "steps", 6, "steps a round; the first two, or a quarter, are not counted")
-	flag.StringVar(&c.device, "device", "", "cpu or cuda: whole training steps there; empty: the engine's alone, on the CPU")
+	flag.StringVar(&c.device, "device", "", "cpu, cuda or another of the library's: whole training steps there; empty: the engine's alone, on the CPU")
 	precisions := flag.String("precision", "float32", "precisions of -device, one after the other")
 	check := flag.Bool("check", false, "with -device: compare losses with the CPU's")
 	own := flag.Bool("own-memory", false, "of -child: see order")
+	flag.BoolVar(&c.deterministic, "deterministic", true, "with -device: as in sweep files, the same bits on every run; false allows faster operations")
 	flag.StringVar(&c.report, "json", "", "with -device: file for the report")
 	child := flag.String("child", "", "run one side: NETWORK:BATCH (used by the program itself)")
 	flag.Parse()
@@ -72,7 +73,7 @@ func (c comparison) run(cases []string, child string, check, own bool) error {
 	case child != "" && c.device == "":
 		return ours(c.models, parsed[0].network, parsed[0].batch, c.steps)
 	case child != "":
-		return wholes(order{models: c.models, network: parsed[0].network, batch: parsed[0].batch, steps: c.steps, device: c.device, precisions: c.precisions, own: own})
+		return wholes(order{models: c.models, network: parsed[0].network, batch: parsed[0].batch, steps: c.steps, device: c.device, precisions: c.precisions, deterministic: c.deterministic, own: own})
 	case c.device == "":
 		return c.engines(parsed)
 	case check:
@@ -87,6 +88,7 @@ type comparison struct {
 	rounds, steps          int
 	device                 string
 	precisions             []string
+	deterministic          bool
 	report                 string
 }
 

@@ -42,6 +42,8 @@ type order struct {
 	batch, steps    int
 	device          string
 	precisions      []string
+	// deterministic is the default of sweep files.
+	deterministic bool
 	// own keeps the state as on a device with a memory of its own, and with graphs that
 	// are written for one: it is how a processor stands in for a GPU.
 	own bool
@@ -67,7 +69,7 @@ func (o order) train(precision string) (*whole, error) {
 		return nil, err
 	}
 	before := deviceMemory(o.device)
-	rt, err := ort.New(ort.Options{Threads: threads(), Device: o.device, OwnMemory: o.own, Tuning: ort.Tuning{TF32: precision == "tf32"}})
+	rt, err := ort.New(ort.Options{Threads: threads(), Device: o.device, OwnMemory: o.own, Tuning: ort.Tuning{TF32: precision == "tf32", Deterministic: o.deterministic}})
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +114,10 @@ func (o order) job(precision string) (trainer.Job, *noise, error) {
 	job := trainer.Job{
 		Model: model, Classes: make([]string, 1000), Data: pictures,
 		Optimizer: "sgd", LearningRate: 1e-5, Momentum: 0.9, WeightDecay: 5e-4,
-		Epochs: 1, BatchSize: o.batch, Precision: precision, Target: o.device, Seed: 1,
+		Epochs: 1, BatchSize: o.batch, Precision: precision, Target: "cpu", Deterministic: o.deterministic, Seed: 1,
 	}
-	if o.own {
-		job.Target = "cuda"
+	if o.own || o.device != "cpu" {
+		job.Target = "cuda" // as for all graphics processors
 	}
 	for i := range job.Classes {
 		job.Classes[i] = strconv.Itoa(i)

@@ -22,6 +22,7 @@
 #   CASES         of times (caffenet:128 squeezenet:64 resnet50:64); CHECKS of losses
 #   PRECISIONS    (float32,tf32,bfloat16,float16; on the CPU float32)
 #   ROUNDS (3), STEPS (20) of times
+#   DETERMINISTIC (true)   as training.deterministic of sweep files
 #   PICTURES, NETWORK   class folders of photographs, and the network that is fine-tuned
 #                 on them for the sweep (examples/hymenoptera.yaml's); else drawn ones
 #   ORCHESTRATOR_ONNXRUNTIME_LIBRARY   as for the program itself
@@ -109,14 +110,14 @@ have_models() {
 
 losses() {
   have_models "${checks[@]}" || { tell losses "cannot run" "there is no network in $models (make light-models)"; return; }
-  "$engine" -models "$models" -device "$device" -precision "$precisions" -check -steps 5 -json "$out/losses.json" "${checks[@]}" 2>&1 | tee "$out/losses.log"
+  "$engine" -models "$models" -device "$device" -precision "$precisions" -deterministic="${DETERMINISTIC:-true}" -check -steps 5 -json "$out/losses.json" "${checks[@]}" 2>&1 | tee "$out/losses.log"
   judge losses "${PIPESTATUS[0]}"
 }
 
 times() {
   [ -n "$torch" ] || { tell times "cannot run" "$python has no PyTorch"; return; }
   have_models "${cases[@]}" || { tell times "cannot run" "there is no network in $models (make light-models)"; return; }
-  "$engine" -models "$models" -python "$python" -device "$device" -precision "$precisions" -rounds "${ROUNDS:-3}" -steps "${STEPS:-20}" \
+  "$engine" -models "$models" -python "$python" -device "$device" -precision "$precisions" -deterministic="${DETERMINISTIC:-true}" -rounds "${ROUNDS:-3}" -steps "${STEPS:-20}" \
     -json "$out/times.json" "${cases[@]}" 2>&1 | tee "$out/times.log"
   judge times "${PIPESTATUS[0]}"
 }
