@@ -88,6 +88,9 @@ func (a *app) tryFound(ctx context.Context, h *hosted, f finding) finding {
 			failed = answer.Failure()
 		}
 		d.Versions = answer.Versions
+		if answer.Version != "" { // of a library that may be another than the processors'
+			f.Detail = fmt.Sprintf("%d for CUDA, by ONNX Runtime %s, %s", len(gpus), answer.Version, answer.Library)
+		}
 		if failed != nil {
 			d.Error = failed.Error()
 			err = cmp.Or[error](err, &deviceError{g, failed})

@@ -30,8 +30,12 @@ func newRunCommand(a *app) *cobra.Command {
 		Short: "Run a sweep on this machine, with nothing else installed",
 		Long: `Does what submit and worker do, in one process tree with a queue of its own, and
 prints the results. Ctrl-C checkpoints; the same command goes on from there. What
-is in the store already is not trained again.` + "\n" + exitHelp,
-		Example: "  orchestrator run examples/quickstart.yaml\n  orchestrator run sweep.yaml --set training.epochs=2 --output json",
+is in the store already is not trained again.
+
+It trains on the CUDA devices that there are, where the ONNX Runtime library can use
+them, one job at a time on each; else on the processors. --devices names others. A
+sweep with resources.device: cuda is never trained on processors.` + "\n" + exitHelp,
+		Example: "  orchestrator run examples/quickstart.yaml\n  orchestrator run sweep.yaml --set training.epochs=2 --output json\n  orchestrator run sweep.yaml --devices cuda:0",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runRun(cmd.Context(), a, args[0], o) },
 	}

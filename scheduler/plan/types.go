@@ -390,7 +390,7 @@ type Outcome struct {
 	Objects   map[string]Ref    `json:"objects"` // "model", "predictions"
 	Host      string            `json:"host"`
 	Device    string            `json:"device"`
-	Versions  map[string]string `json:"versions"` // engine, orchestrator, onnxruntime, go
+	Versions  map[string]string `json:"versions"` // engine, orchestrator, onnxruntime, go; of a GPU: gpu, driver, cuda, cudnn
 	Finished  string            `json:"finished"` // RFC 3339, UTC
 }
 
