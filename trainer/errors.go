@@ -18,6 +18,8 @@ type DivergedError struct {
 	Rate  float64 // the learning rate of that step
 	// Gradients: it is not the loss that is not finite, but its gradients.
 	Gradients bool
+	// Float16: the job computes in that, beyond whose range numbers are soon.
+	Float16 bool
 }
 
 // Error names the epoch and the step.
@@ -33,7 +35,11 @@ func (e *DivergedError) Error() string {
 
 // Hint says what usually helps.
 func (e *DivergedError) Hint() string {
-	return fmt.Sprintf("lower training.learning_rate (it was %g here), or let it rise slowly with lr_policy.warm_up; check preprocessing.mean and scale", e.Rate)
+	hint := fmt.Sprintf("lower training.learning_rate (it was %g here), or let it rise slowly with lr_policy.warm_up; check preprocessing.mean and scale", e.Rate)
+	if e.Float16 {
+		hint += "; or set training.precision to tf32, whose numbers are as large as those of float32: float16 ends at 65504"
+	}
+	return hint
 }
 
 // Permanent tells that another attempt would fail in the same way.

@@ -148,15 +148,16 @@ func TestDivergedInFloat16(t *testing.T) {
 	for name, c := range map[string]struct {
 		change    func(*Job)
 		gradients bool
+		hint      string
 	}{
-		"the loss is lost with the weights": {func(j *Job) { j.LearningRate = 1e30 }, false},
+		"the loss is lost with the weights": {func(j *Job) { j.LearningRate = 1e30 }, false, "learning_rate"},
 		"the network itself leaves float16": {func(j *Job) {
 			j.BatchSize, j.Epochs = 4, 1
 			for i := range j.Model.Initializer("conv_w").F32() {
 				j.Model.Initializer("conv_w").F32()[i] *= 1e6
 			}
-		}, false},
-		"no scale is small enough": {func(j *Job) { j.ClassWeights = []float64{1e20, 1e20} }, true},
+		}, false, "tf32"},
+		"no scale is small enough": {func(j *Job) { j.ClassWeights = []float64{1e20, 1e20} }, true, "tf32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job := heavy()
@@ -166,6 +167,9 @@ func TestDivergedInFloat16(t *testing.T) {
 			var diverged *DivergedError
 			if !errors.As(err, &diverged) || diverged.Gradients != c.gradients {
 				t.Fatalf("error %v", err)
+			}
+			if !strings.Contains(diverged.Hint(), c.hint) {
+				t.Errorf("the hint %q does not speak of %s", diverged.Hint(), c.hint)
 			}
 			if c.gradients && (diverged.Epoch-1)*10+diverged.Step != 17 {
 				t.Errorf("given up in %v, want the 17th step: 65536 can be halved 16 times", err)

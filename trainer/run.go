@@ -262,7 +262,7 @@ func (r *run) step() error {
 	}
 	finite := !math.IsNaN(loss) && !math.IsInf(loss, 0)
 	if !r.rescale(updated) || updated && !finite {
-		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: r.learningRate, Gradients: finite}
+		return &DivergedError{Epoch: b.epoch + 1, Step: b.step + 1, Loss: loss, Rate: r.learningRate, Gradients: finite, Float16: r.job.scaled()}
 	}
 	r.at.Step++
 	if finite {
@@ -398,7 +398,7 @@ func (r *run) endEpoch() error {
 		return err
 	}
 	if r.at.LossCount == 0 { // every step was skipped for its loss
-		return &DivergedError{Epoch: r.at.Epoch + 1, Step: r.at.Step, Loss: math.NaN(), Rate: r.learningRate}
+		return &DivergedError{Epoch: r.at.Epoch + 1, Step: r.at.Step, Loss: math.NaN(), Rate: r.learningRate, Float16: true}
 	}
 	line := EpochResult{
 		Epoch:     r.at.Epoch + 1,

@@ -13,6 +13,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/trainer"
 	"orchestrator/trainer/ort"
 )
 
@@ -185,5 +186,18 @@ func TestTuningReachesTheLibrary(t *testing.T) {
 	j.Tuning = ort.Tuning{Strict: true}
 	if got := j.tuning(spec); got != (ort.Tuning{Strict: true, TF32: true, Deterministic: true}) {
 		t.Errorf("the tuning is %+v", got)
+	}
+}
+
+// A step that float16 was too small for is in the daemon's log.
+func TestSkippedStepIsLogged(t *testing.T) {
+	var events bytes.Buffer
+	out := &eventWriter{w: &events}
+	j := &jobProcess{JobProcess: JobProcess{Log: childLog(out)}, out: out, meter: &meter{}}
+	report := j.reporter(plan.Spec{})
+	report(trainer.Progress{Epoch: 1, Epochs: 1, Step: 1, Steps: 9, LossScale: 65536})
+	report(trainer.Progress{Epoch: 1, Epochs: 1, Step: 2, Steps: 9, LossScale: 32768, Skipped: true})
+	if got := strings.Count(events.String(), `"WARN"`); got != 1 || !strings.Contains(events.String(), `"step":2,"loss_scale":32768`) {
+		t.Errorf("%d warnings in:\n%s", got, events.String())
 	}
 }

@@ -323,3 +323,47 @@ func TestRunningStatisticsOfALostStep(t *testing.T) {
 		}
 	}
 }
+
+// Real networks in float16, as far as the CPU provider rounds: the loss of the first
+// step and the norms of its gradients are PyTorch's in float64. A value that is off by
+// u of its size changes sides of a Relu, or loses a MaxPool, with about the
+// probability u, and a gradient that goes another way in a share u of its elements is
+// off by √u: 2.2 %. That is allowed for the median.
+func TestGoldenFirstStepInFloat16(t *testing.T) {
+	r := newRuntime(t)
+	for _, c := range []struct {
+		name, file string
+		weights    func(g *onnx.Graph)
+	}{
+		{"squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx", hymenopteraHead},
+		{"light_bvlc_alexnet", "light_bvlc_alexnet.onnx", lightWeights},
+		{"light_resnet50", "light_resnet50.onnx", lightWeights},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, model := loadGolden(t, c.name, c.file)
+			c.weights(model)
+			p := must(Accumulate(model, g.options().in("float16")))(t)
+			checkLowered(t, p, onnx.Float16)
+			in := g.tensors(model, p)
+			fillWith(in["loss_scale"], 256)
+			m := newMachine(t, r, p, in)
+			defer m.session.Close()
+			loss := m.step(t)
+			if off := math.Abs(loss-g.Losses[0]) / g.Losses[0]; !(off <= 1e-3) {
+				t.Errorf("the loss is %v, want %v", loss, g.Losses[0])
+			}
+			if finite := m.out["finite"].Data.([]bool); !finite[0] {
+				t.Error("the gradients are not finite")
+			}
+			var offs []float64
+			for name, want := range g.GradientNorms {
+				offs = append(offs, math.Abs(norm(m.in["acc:"+name].F32())-want)/want)
+			}
+			slices.Sort(offs)
+			if median := offs[len(offs)/2]; !(median <= math.Sqrt(onnx.Float16.Roundoff())) {
+				t.Errorf("the median gradient's norm is off by %.2g", median)
+			}
+			t.Logf("loss %.6g, want %.6g; gradients' norms off by %.2g in the median, %.2g at most", loss, g.Losses[0], offs[len(offs)/2], offs[len(offs)-1])
+		})
+	}
+}
