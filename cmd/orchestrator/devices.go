@@ -34,21 +34,14 @@ type cudaConfig struct {
 	Strict      bool   `mapstructure:"strict"`
 }
 
-var (
-	arenas        = []string{"same_as_requested", "next_power_of_two"}
-	cudnnSearches = []string{"heuristic", "exhaustive", "default"}
-)
-
 // check says what is wrong with the settings.
 func (c *cudaConfig) check() error {
-	if _, err := c.memory(); err != nil {
+	tuning, err := c.tuning()
+	if err != nil {
 		return err
 	}
-	if !slices.Contains(arenas, c.Arena) {
-		return usagef(fmt.Sprintf("one of %q", arenas), "cuda.arena %q is not known", c.Arena)
-	}
-	if !slices.Contains(cudnnSearches, c.CuDNNSearch) {
-		return usagef(fmt.Sprintf("one of %q", cudnnSearches), "cuda.cudnn_search %q is not known", c.CuDNNSearch)
+	if err := tuning.Check(); err != nil {
+		return usagef("docs/configuration.md lists the settings", "cuda: %w", err)
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (e *DeviceError) ExitCode() int { return 2 }
 // checkDevice makes sure that the library has the device's provider, and of CUDA
 // that all it needs is there: the library's own answers to that are hard to read.
 func checkDevice(lib *library, device string, t Tuning) error {
-	if err := t.check(); err != nil {
+	if err := t.Check(); err != nil {
 		return err
 	}
 	if device == "cpu" {
@@ -121,7 +121,8 @@ var (
 	searches = []string{"heuristic", "exhaustive", "default"}
 )
 
-func (t Tuning) check() error {
+// Check says what is wrong with it.
+func (t Tuning) Check() error {
 	for _, w := range []struct {
 		what, word string
 		words      []string
