@@ -22,7 +22,7 @@ export VERSITYGW_BIN ?= $(VERSITYGW)
 WEB := cmd/orchestrator/internal/web
 PAGES := $(WEB)/ui/vendor/.ready
 
-.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-gpu bench-probe bench-orchestration light-models zoo fuzz clean
+.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-gpu bench-probe bench-orchestration placement light-models zoo fuzz clean
 
 setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
 
@@ -92,6 +92,10 @@ bench-probe: setup build ## layer-wise probes beside training jobs: make bench-p
 
 bench-orchestration: setup build test-tools ## dispatch, pick-up, search, planning, first looks and overhead, each beside its target (about 15 minutes)
 	go run ./bench/orchestration
+
+placement: setup-cuda light-models ## which nodes of the light models' training the CUDA provider leaves to the CPU; needs no CUDA
+	./bench/placement/stubs.sh build/onnxruntime-cuda/lib build/cuda-stubs
+	LD_LIBRARY_PATH=$(CURDIR)/build/cuda-stubs go run ./bench/placement -library build/cuda-stubs build/light/*.onnx
 
 light-models: ## fetch the nine light models of the ONNX repository into build/light (with pip)
 	./tools/light-models.sh build/light
