@@ -19,6 +19,9 @@
 //   - A final Softmax is taken together with the loss, from its input; what the
 //     losses are says the table in loss.go.
 //
+// Options.Precision puts a step's arithmetic into bfloat16 or float16, by the table
+// in precision_table.go; docs/engine.md has the reasons.
+//
 // The emitted graph is a function of the model and the Options alone, lowerings
 // included: the same job trains with the same bits wherever it runs.
 package compile
