@@ -113,6 +113,47 @@ func TestSkippedStepLeavesTheWeights(t *testing.T) {
 	}
 }
 
+// An average does not come nearer to weights that have not moved.
+func TestSkippedStepLeavesTheAverage(t *testing.T) {
+	job, rt, ck := smallJob(layers{batchNorm: true}), newRuntime(t), &memory{}
+	job.Precision, job.Average = "float16", 0.9
+	if err := interrupted(job, rt, ck, 3); !errors.Is(err, ErrInterrupted) { // accumulate, apply, average
+		t.Fatal(err)
+	}
+	latest := func() *Checkpoint {
+		c, err := ck.Latest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := latest()
+	before.LossScale.Factor = mostScale
+	if err := ck.Save(*before); err != nil {
+		t.Fatal(err)
+	}
+	if err := interrupted(job, rt, ck, 1); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	after := latest()
+	if before.Step != 1 || after.Step != 2 || after.LossScale.Skipped != 1 {
+		t.Fatalf("steps %d and %d, scale %+v: not what is to be tested", before.Step, after.Step, after.LossScale)
+	}
+	averages := 0
+	for i, was := range before.Tensors {
+		if !strings.HasPrefix(was.Name, "average:") {
+			continue
+		}
+		averages++
+		if !cmp.Equal(was, after.Tensors[i], bitwise) {
+			t.Errorf("%s moved", was.Name)
+		}
+	}
+	if averages == 0 {
+		t.Error("there are no averages")
+	}
+}
+
 // exact is a runtime that computes with all digits, and rounds what is of two bytes
 // to them. ONNX Runtime's CPU provider leaves such a rounding out between two
 // operators that it computes in float32.

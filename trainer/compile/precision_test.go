@@ -256,6 +256,29 @@ func TestConstantsThatFloat16DoesNotHave(t *testing.T) {
 	}
 }
 
+// What follows a low value is low, unless it meets one that is not.
+func TestWhatFollowsInFloat16(t *testing.T) {
+	for other, want := range map[string]onnx.DType{
+		"Tanh":     onnx.Float16, // follows too
+		"Softplus": onnx.Float16, // computed in float32, but its result goes on
+		"Exp":      onnx.Float,
+		"":         onnx.Float16, // a parameter in its place
+	} {
+		l := newLayers(2, 6)
+		l.add("conv", "Conv", nil, l.weight("conv_w", 3, 2, 6, 6))
+		with := l.weight("other", 3, 1, 1)
+		if other != "" {
+			with = l.add("other_of", other, nil).last
+			l.last = "conv"
+		}
+		model := l.add("sum", "Add", nil, with).graph(onnx.Batch, 3, 1, 1)
+		p := must(Accumulate(model, options(2).in("float16")))(t)
+		if got := typesOf(t, p.Graph)["sum"]; got != want {
+			t.Errorf("the sum with %q is %s, want %s", other, got, want)
+		}
+	}
+}
+
 // The squares of a normalisation are of float32, in its gradient too: those of 300
 // are beyond float16.
 func TestNormalisedLargeNumbersInFloat16(t *testing.T) {
