@@ -21,7 +21,7 @@
 #   MODELS        folder with light_squeezenet.onnx and light_resnet50.onnx (build/light)
 #   CASES         of times (caffenet:128 squeezenet:64 resnet50:64); CHECKS of losses
 #   PRECISIONS    (float32,tf32,bfloat16,float16; on the CPU float32)
-#   ROUNDS (3), STEPS (20) of times
+#   ROUNDS (2), STEPS (20) of times
 #   DETERMINISTIC (true)   as training.deterministic of sweep files
 #   PICTURES, NETWORK   class folders of photographs, and the network that is fine-tuned
 #                 on them for the sweep (examples/hymenoptera.yaml's); else drawn ones
@@ -117,7 +117,7 @@ losses() {
 times() {
   [ -n "$torch" ] || { tell times "cannot run" "$python has no PyTorch"; return; }
   have_models "${cases[@]}" || { tell times "cannot run" "there is no network in $models (make light-models)"; return; }
-  "$engine" -models "$models" -python "$python" -device "$device" -precision "$precisions" -deterministic="${DETERMINISTIC:-true}" -rounds "${ROUNDS:-3}" -steps "${STEPS:-20}" \
+  "$engine" -models "$models" -python "$python" -device "$device" -precision "$precisions" -deterministic="${DETERMINISTIC:-true}" -rounds "${ROUNDS:-2}" -steps "${STEPS:-20}" \
     -json "$out/times.json" "${cases[@]}" 2>&1 | tee "$out/times.log"
   judge times "${PIPESTATUS[0]}"
 }
