@@ -33,8 +33,8 @@ type precisionRule struct {
 	back bool
 	// half: of the low types there is float16 alone. In the operator's version of
 	// opset 18 the standard, or ONNX Runtime's CUDA provider (its
-	// docs/OperatorKernels.md), has no bfloat16, and a node would be left to the CPU. A
-	// later opset is no way out: with opset 22 Conv has it, but MaxPool, Pad and
+	// docs/OperatorKernels.md), has no bfloat16, and a graph with such a node does not
+	// open. A later opset is no way out: with opset 22 Conv has it, but MaxPool, Pad and
 	// ConvTranspose do not, and not every kernel is there for the later versions.
 	half bool
 }
