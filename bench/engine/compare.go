@@ -142,10 +142,11 @@ func (w *whole) add(round whole, warm int) {
 	}
 }
 
-// checks compares the losses of the first steps with the CPU's in float32, and says
+// checks compares the losses of the first steps with the CPU's in float32, up to the
+// first step that float16 skips, and says
 // what is not done on the device and what goes between the memories.
 func (c comparison) checks(cases []benchCase) error {
-	fmt.Printf("%-14s %-9s %10s %10s %9s %13s %13s %8s\n", "network:batch", "precision", "first loss", "last loss", "deviation", "bytes/step", "batch bytes", "on CPU")
+	fmt.Printf("%-14s %-9s %10s %10s %9s %6s %13s %13s %8s\n", "network:batch", "precision", "first loss", "last loss", "deviation", "of", "bytes/step", "batch bytes", "on CPU")
 	var all []*line
 	for _, one := range cases {
 		reference, err := c.ours(one, "cpu", []string{"float32"}, false, c.steps)
@@ -161,7 +162,7 @@ func (c comparison) checks(cases []benchCase) error {
 			l := &line{Case: one.name, Precision: precision, Ours: found[i], Other: reference[0]}
 			l.check()
 			all = append(all, l)
-			fmt.Printf("%-14s %-9s %10.4f %10.4f %9.1e %13d %13d %8d  %s\n", l.Case, precision, at(l.Ours.Losses, 0), at(l.Ours.Losses, -1), l.Deviation,
+			fmt.Printf("%-14s %-9s %10.4f %10.4f %9.1e %6d %13d %13d %8d  %s\n", l.Case, precision, at(l.Ours.Losses, 0), at(l.Ours.Losses, -1), l.Deviation, l.Ours.comparable(),
 				l.Ours.ToDevice+l.Ours.ToHost, l.Ours.Batch, l.Ours.left(), l.verdict())
 		}
 	}
@@ -174,7 +175,7 @@ func (l *line) check() {
 		l.miss("%s", problem)
 		return
 	}
-	for i, loss := range l.Ours.Losses {
+	for i, loss := range l.Ours.Losses[:l.Ours.comparable()] {
 		reference := l.Other.Losses[i]
 		l.Deviation = max(l.Deviation, math.Abs(loss-reference)/max(math.Abs(reference), 1e-6))
 	}
@@ -188,6 +189,15 @@ func (l *line) check() {
 	for _, p := range l.Ours.LeftToCPU {
 		l.miss("left to the CPU: %v", p)
 	}
+}
+
+// comparable is how many losses are of the same updates as the reference's: a step that
+// is skipped is the last.
+func (w *whole) comparable() int {
+	if len(w.Skipped) > 0 {
+		return w.Skipped[0] + 1
+	}
+	return len(w.Losses)
 }
 
 func (w *whole) left() (n int) {

@@ -111,7 +111,7 @@ def whole(network, batch, steps, device, precision, before):
     torch.manual_seed(1)
     net, size = network()
     net.train().to(device)
-    opt = torch.optim.SGD(net.parameters(), lr=1e-5, momentum=0.9, weight_decay=5e-4)
+    opt = torch.optim.SGD(net.parameters(), lr=3e-4, momentum=0.9, weight_decay=5e-4)
     scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
     x = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
     y = torch.arange(batch) * 3 % 10

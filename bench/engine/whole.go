@@ -26,7 +26,10 @@ type whole struct {
 	// begun; PyTorch alone.
 	Stream float64   `json:"stream,omitempty"`
 	Losses []float64 `json:"losses"`
-	Memory int64     `json:"memory_bytes,omitempty"` // of the device, taken by this process
+	// Skipped are the steps without an update, counted from 0: float16 looks for its
+	// loss scale in the first ones.
+	Skipped []int `json:"skipped,omitempty"`
+	Memory  int64 `json:"memory_bytes,omitempty"` // of the device, taken by this process
 	// What a step sends to the device's memory and fetches, and the pictures and labels
 	// of its mini-batch.
 	ToDevice  int64           `json:"to_device_bytes"`
@@ -84,6 +87,9 @@ func (o order) train(precision string) (*whole, error) {
 		total := p.TrainLoss * float64(p.Step)
 		w.Losses = append(w.Losses, total-sum)
 		sum = total
+		if p.Skipped {
+			w.Skipped = append(w.Skipped, p.Step-1)
+		}
 		switch t := rt.Traffic(); p.Step {
 		case 1:
 			first = t // with the state, which is sent once
@@ -113,7 +119,7 @@ func (o order) job(precision string) (trainer.Job, *noise, error) {
 	pictures := newNoise(size, o.batch)
 	job := trainer.Job{
 		Model: model, Classes: make([]string, 1000), Data: pictures,
-		Optimizer: "sgd", LearningRate: 1e-5, Momentum: 0.9, WeightDecay: 5e-4,
+		Optimizer: "sgd", LearningRate: 3e-4, Momentum: 0.9, WeightDecay: 5e-4,
 		Epochs: 1, BatchSize: o.batch, Precision: precision, Target: "cpu", Deterministic: o.deterministic, Seed: 1,
 	}
 	if o.own || o.device != "cpu" {
@@ -132,10 +138,13 @@ func (o order) job(precision string) (trainer.Job, *noise, error) {
 // begin gives the layers new weights, with which losses move: the light models have
 // none, or all the same.
 func begin(model *onnx.Graph) {
-	ones := map[string]bool{}
+	ones, last := map[string]bool{}, ""
 	for _, n := range model.Nodes {
-		if n.Op == "BatchNormalization" {
+		switch n.Op {
+		case "BatchNormalization":
 			ones[n.Inputs[1]], ones[n.Inputs[4]] = true, true
+		case "Conv", "Gemm":
+			last = n.Inputs[1]
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -147,6 +156,9 @@ func begin(model *onnx.Graph) {
 		deviation := 0.0
 		if len(w.Shape) > 1 {
 			deviation = math.Sqrt(2 * float64(w.Shape[0]) / float64(len(values))) // He et al. 2015
+		}
+		if w.Name == last {
+			deviation /= 20 // as of a new head: scores that say little yet
 		}
 		for i := range values {
 			values[i] = float32(deviation * random.NormFloat64())
