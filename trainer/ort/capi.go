@@ -31,11 +31,11 @@ enum {
 	at_ClearBoundInputs = 141,
 	at_ClearBoundOutputs = 142,
 	at_SetDeterministicCompute = 273,
-	at_Session_GetEpGraphAssignmentInfo = 398,
-	at_EpAssignedSubgraph_GetEpName = 399,
-	at_EpAssignedSubgraph_GetNodes = 400,
-	at_EpAssignedNode_GetName = 401,
-	at_EpAssignedNode_GetOperatorType = 403,
+	at_Session_GetEpGraphAssignmentInfo = 407,
+	at_EpAssignedSubgraph_GetEpName = 408,
+	at_EpAssignedSubgraph_GetNodes = 409,
+	at_EpAssignedNode_GetName = 410,
+	at_EpAssignedNode_GetOperatorType = 412,
 };
 
 // Each macro is a call of the function with that name in the table t.
@@ -130,14 +130,16 @@ const arenaAllocator = 1
 func (a api) memory(name string) (m handle, err error) {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
-	return m, a.err(C.memory_new(a.table, c, arenaAllocator, 0, &m))
+	err = a.err(C.memory_new(a.table, c, arenaAllocator, 0, &m))
+	return m, err
 }
 
 func (a api) releaseMemory(m handle) { C.memory_release(a.table, m) }
 
 // allocator is that of a session for a memory. It must not outlive the session.
 func (a api) allocator(session, memory handle) (out handle, err error) {
-	return out, a.err(C.allocator_new(a.table, session, memory, &out))
+	err = a.err(C.allocator_new(a.table, session, memory, &out))
+	return out, err
 }
 
 func (a api) releaseAllocator(x handle) { C.allocator_release(a.table, x) }
@@ -145,7 +147,8 @@ func (a api) releaseAllocator(x handle) { C.allocator_release(a.table, x) }
 // newValue is a tensor of any content in an allocator's memory.
 func (a api) newValue(allocator handle, v onnx.Value) (out handle, err error) {
 	dims, rank := dimensions(v.Shape)
-	return out, a.err(C.value_new(a.table, allocator, dims, rank, C.int(v.Type), &out))
+	err = a.err(C.value_new(a.table, allocator, dims, rank, C.int(v.Type), &out))
+	return out, err
 }
 
 // valueOf is a tensor that lies at an address of a memory. Where that is Go's, it
@@ -153,7 +156,8 @@ func (a api) newValue(allocator handle, v onnx.Value) (out handle, err error) {
 func (a api) valueOf(memory handle, at unsafe.Pointer, v onnx.Value) (out handle, err error) {
 	dims, rank := dimensions(v.Shape)
 	bytes := C.size_t(int64(v.Size()) * v.Type.Size())
-	return out, a.err(C.value_of(a.table, memory, at, bytes, dims, rank, C.int(v.Type), &out))
+	err = a.err(C.value_of(a.table, memory, at, bytes, dims, rank, C.int(v.Type), &out))
+	return out, err
 }
 
 // dimensions is a shape for a call that copies it.
@@ -167,13 +171,15 @@ func dimensions(shape []int) (*C.int64_t, C.size_t) {
 
 // data is where a value's elements lie, in its memory.
 func (a api) data(value handle) (at unsafe.Pointer, err error) {
-	return at, a.err(C.value_data(a.table, value, &at))
+	err = a.err(C.value_data(a.table, value, &at))
+	return at, err
 }
 
 func (a api) releaseValue(v handle) { C.value_release(a.table, v) }
 
 func (a api) newBinding(session handle) (b handle, err error) {
-	return b, a.err(C.binding_new(a.table, session, &b))
+	err = a.err(C.binding_new(a.table, session, &b))
+	return b, err
 }
 
 func (a api) releaseBinding(b handle) { C.binding_release(a.table, b) }
