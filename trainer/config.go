@@ -1,6 +1,8 @@
 package trainer
 
 import (
+	"slices"
+
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/optim"
@@ -48,8 +50,8 @@ type Job struct {
 	// Precision is what the network is computed in: float32 (also where it is empty),
 	// tf32, bfloat16 or float16. Weights, losses and updates are float32 in any case.
 	Precision string
-	// Target is the kind of device whose lowerings the graphs have: cpu (also where it
-	// is empty) or cuda.
+	// Target is the kind of device whose lowerings the graphs have, one of
+	// compile.Targets; cpu where it is empty.
 	Target string
 	// Deterministic asks of a device that can be faster without it for the same bits on
 	// every run; the CPU gives them in any case.
@@ -69,14 +71,13 @@ type Job struct {
 	Metadata map[string]string
 }
 
-// TargetOf is the Target for a device, by package ort's word for it: the CPU's
-// lowerings, or those that are good on graphics processors, which all other kinds of
-// devices can run too.
+// TargetOf is the Target for a device, by package ort's word for it: its own, or
+// that of graphics processors in general, whose graphs all kinds of devices run.
 func TargetOf(device string) string {
-	if device == compile.CPU {
-		return compile.CPU
+	if slices.Contains(compile.Targets, device) {
+		return device
 	}
-	return compile.CUDA
+	return compile.WebGPU
 }
 
 // Rates multiply a parameter's learning rate and weight decay, as Caffe's

@@ -30,7 +30,7 @@ func deviceJobs() map[string]Job {
 		"frozen below": func(j *Job) { j.Rates = map[string]Rates{"conv_w": {}, "conv_b": {}} },
 	} {
 		job := smallJob(layers{dropout: true})
-		job.Target, job.Deterministic = "cuda", true
+		job.Target, job.Deterministic = compile.CUDA, true
 		change(&job)
 		jobs[name] = job
 	}
@@ -112,6 +112,7 @@ func TestInterruptedOnADevice(t *testing.T) {
 func TestTrainingOnAGraphicsProcessor(t *testing.T) {
 	graphics := orttest.Graphics(t)
 	job := deviceJobs()["micro-batches"]
+	job.Target = compile.WebGPU
 	want := mustRun(t, job, newRuntime(t), &memory{})
 	got := mustRun(t, job, RuntimeOf(graphics), &memory{})
 	for i, line := range got.History {

@@ -6,12 +6,17 @@ import "orchestrator/trainer/autodiff"
 // other, but what is fast on one device may be slow on another, or may not give the
 // same bits twice.
 const (
-	CPU  = "cpu"
-	CUDA = "cuda"
+	CPU    = "cpu"
+	CUDA   = "cuda"
+	WebGPU = "webgpu" // and any other graphics processor whose kernels bind few buffers
 )
 
 // Targets lists them.
-var Targets = []string{CPU, CUDA}
+var Targets = []string{CPU, CUDA, WebGPU}
+
+// mostTogether is how many tensors one operator takes or gives, by target; 0: any
+// number. WebGPU promises a kernel eight buffers.
+var mostTogether = map[string]int{WebGPU: 7}
 
 // lowering is that of the gradients.
 func (o Options) lowering() autodiff.Lowering {

@@ -27,7 +27,7 @@ func (s *step) groups(rule optim.Rule) [][]Slot {
 		group, known := at[rates]
 		if s.o.Target == CPU || rule.Whole || onnx.NumElements(slot.Shape) > togetherElements {
 			groups = append(groups, []Slot{slot})
-		} else if known {
+		} else if known && s.o.fits(len(groups[group])+1) {
 			groups[group] = append(groups[group], slot)
 		} else {
 			at[rates] = len(groups)
@@ -35,6 +35,12 @@ func (s *step) groups(rule optim.Rule) [][]Slot {
 		}
 	}
 	return groups
+}
+
+// fits tells whether the target's operators take so many tensors.
+func (o Options) fits(tensors int) bool {
+	most := mostTogether[o.Target]
+	return most == 0 || tensors <= most
 }
 
 // updateTogether updates several parameters that have all else in common.
@@ -103,15 +109,27 @@ func (n *network) moveStatisticsTogether() {
 		batch[momentum] = append(batch[momentum], n.Named(node.Name+".mean"), n.Named(node.Name+".variance"))
 	}
 	for _, momentum := range momenta {
-		end := n.Scope("statistics/together")
-		var old []onnx.Value
-		for _, name := range running[momentum] {
-			old = append(old, n.values[name])
+		names := running[momentum]
+		most := len(names)
+		if limit := mostTogether[n.o.Target]; limit > 0 {
+			most = limit
 		}
-		moved := n.divide(n.movedBy(momentum, n.join(old), n.join(batch[momentum])), old)
-		for i, name := range running[momentum] {
-			n.moved[name] = moved[i]
+		for from := 0; from < len(names); from += most {
+			to := min(from+most, len(names))
+			n.moveTogether(momentum, names[from:to], batch[momentum][from:to])
 		}
-		end()
+	}
+}
+
+// moveTogether moves some running statistics.
+func (n *network) moveTogether(momentum float64, names []string, batch []onnx.Value) {
+	defer n.Scope("statistics/together")()
+	var old []onnx.Value
+	for _, name := range names {
+		old = append(old, n.values[name])
+	}
+	moved := n.divide(n.movedBy(momentum, n.join(old), n.join(batch)), old)
+	for i, name := range names {
+		n.moved[name] = moved[i]
 	}
 }
