@@ -14,7 +14,7 @@ func convX(e *edge) onnx.Value {
 	if back, ok := w.reversed(x.Shape[2:], e.DY().Shape[2:]); ok && e.flipPays(w) {
 		return e.Op("Conv", back.attrs(), e.DY(), e.flipped(e.X(1), w.group))
 	}
-	if e.Ordered() {
+	if e.byConv(w) {
 		if dx, ok := e.phaseConvX(e.DY(), e.X(1), w, x.Shape[2:]); ok {
 			return dx
 		}
@@ -30,9 +30,16 @@ func convX(e *edge) onnx.Value {
 // 28²: 1.09; 128 to 32, 27²: 1.26.
 func (e *edge) flipPays(w window) bool {
 	if e.Graphics {
-		return e.Deterministic
+		return e.byConv(w)
 	}
 	return !w.pointwise() && 2*e.X(0).Shape[1] >= e.DY().Shape[1] || w.pointwise() && w.group == 1
+}
+
+// byConv tells whether a graphics processor should compute a convolution backwards
+// by one forwards: for the order of its sums, or because a ConvTranspose with another
+// padding before than after is nothing that the CUDA provider takes.
+func (e *edge) byConv(w window) bool {
+	return e.Ordered() || e.Graphics && !equalShape(w.before, w.after)
 }
 
 // reversed is the geometry of a stride-1 convolution that goes from the output's

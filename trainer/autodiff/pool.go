@@ -22,19 +22,20 @@ func maxPoolX(e *edge) onnx.Value {
 // averagePoolX spreads dY, divided by the number of elements averaged, evenly
 // over each window: a ConvTranspose with a kernel of ones, channel by channel.
 func averagePoolX(e *edge) onnx.Value {
-	if e.Ordered() {
-		return e.averagePoolSpread()
-	}
 	x, dy := e.X(0), e.DY()
 	spatial := x.Shape[2:]
 	w := e.window(e.node.Ints("kernel_shape"), spatial, dy.Shape[2:])
 	w.group = 1
 	share := e.Div(dy, e.counts(w, spatial, dy.Shape[2:]))
-	images := e.Reshape(share, concat([]int{dy.Shape[0] * dy.Shape[1], 1}, dy.Shape[2:])...)
+	w.after = append([]int{}, w.after...)
 	for i := range spatial { // windows of ceil_mode may end beyond the padding
 		covered := (dy.Shape[2+i]-1)*w.strides[i] + w.extent(i)
 		w.after[i] = max(0, covered-w.before[i]-spatial[i])
 	}
+	if e.byConv(w) {
+		return e.spread(w, spatial, dy.Shape[2:], func([]int) onnx.Value { return share })
+	}
+	images := e.Reshape(share, concat([]int{dy.Shape[0] * dy.Shape[1], 1}, dy.Shape[2:])...)
 	return e.Reshape(e.convTranspose(images, e.ones(concat([]int{1, 1}, w.kernel)), w, spatial), x.Shape...)
 }
 

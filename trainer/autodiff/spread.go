@@ -93,13 +93,3 @@ func (e *edge) readBy(padded onnx.Value, p phases, tap []int) onnx.Value {
 	}
 	return e.Op("Slice", nil, padded, e.Ints(from...), e.Ints(to...), e.Ints(upTo(2, 2+len(tap))...), e.Ints(p.strides...))
 }
-
-// averagePoolSpread gives each window's dY, divided by the number of elements
-// averaged, to all its taps.
-func (e *edge) averagePoolSpread() onnx.Value {
-	x, dy := e.X(0), e.DY()
-	w := e.window(e.node.Ints("kernel_shape"), x.Shape[2:], dy.Shape[2:])
-	w.group = 1
-	share := e.Div(dy, e.counts(w, x.Shape[2:], dy.Shape[2:]))
-	return e.spread(w, x.Shape[2:], dy.Shape[2:], func([]int) onnx.Value { return share })
-}

@@ -17,6 +17,7 @@ type filler struct {
 
 	session         trainer.Session // nil until something has to be computed
 	inputs, outputs []*onnx.Tensor
+	placed          []*onnx.Tensor // in the device's own memory
 }
 
 // fill gets every chunk, from the store where it is, computed where it is not.
@@ -73,6 +74,8 @@ func (f *filler) open() (err error) {
 		t := f.Model.Initializer(params[v.Name])
 		if t == nil {
 			t = onnx.NewTensor(v.Type, v.Shape...) // the pictures
+		} else if t, err = f.place(t); err != nil {
+			return err
 		}
 		f.inputs = append(f.inputs, t)
 	}
@@ -82,7 +85,26 @@ func (f *filler) open() (err error) {
 	return nil
 }
 
+// place has a parameter where the device wants it, for all runs.
+func (f *filler) place(t *onnx.Tensor) (*onnx.Tensor, error) {
+	if !f.Runtime.OwnMemory() {
+		return t, nil
+	}
+	on, err := f.Runtime.Alloc(t.Value())
+	if err != nil {
+		return nil, fmt.Errorf("place %q in the device's memory: %w", t.Name, err)
+	}
+	f.placed = append(f.placed, on)
+	if err := f.Runtime.Copy(on, t); err != nil {
+		return nil, fmt.Errorf("place %q in the device's memory: %w", t.Name, err)
+	}
+	return on, nil
+}
+
 func (f *filler) close() {
+	for _, t := range f.placed {
+		f.Runtime.Free(t)
+	}
 	if f.session != nil {
 		_ = f.session.Close() // frees memory only
 	}

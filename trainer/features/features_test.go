@@ -226,6 +226,30 @@ func store(t *testing.T, s Spec) (*memory, []uint32) {
 	return m, rows(open(t, s, Options{Runtime: newCounting(t), CacheDir: t.TempDir(), Store: m}))
 }
 
+// On a device with a memory of its own the weights go there once.
+func TestFeaturesOnADevice(t *testing.T) {
+	device := orttest.OwnMemory(t, 1)
+	s := tiny(t, 21, "conv1", "fc")
+	want := open(t, s, Options{Runtime: newCounting(t), CacheDir: t.TempDir()})
+	got := open(t, s, Options{Runtime: trainer.RuntimeOf(device), CacheDir: t.TempDir()})
+	for picture := range 21 {
+		for i := range want.Values() {
+			if !slices.Equal(got.Row(i, picture), want.Row(i, picture)) {
+				t.Errorf("picture %d: value %d is another one on the device", picture, i)
+			}
+		}
+	}
+	weights := int64(0)
+	for _, p := range s.Model.Initializers {
+		weights += 4 * int64(onnx.NumElements(p.Shape))
+	}
+	channels, _, _, crop := s.Data.Geometry()
+	pictures := int64(3 * batch * channels * crop * crop) // three runs
+	if sent := device.Traffic().ToDevice; sent > weights+pictures {
+		t.Errorf("%d bytes were sent, of %d weights and %d of pictures", sent, weights, pictures)
+	}
+}
+
 func TestFeaturesAreComputedOnce(t *testing.T) {
 	s := tiny(t, 2*chunkPictures+21, "conv2")
 	m, want := store(t, s)
