@@ -83,7 +83,7 @@ bench-engine: setup ## our training step beside PyTorch's (any python3 that has 
 	go build -o bin/bench-engine ./bench/engine
 	bin/bench-engine -python $(or $(PYTHON),python3)
 
-bench-gpu: build light-models ## training on this machine's NVIDIA GPU, beside PyTorch, after make setup-cuda: bench/gpu/run.sh says what, and how it is set (about 8 minutes)
+bench-gpu: web build light-models ## training on this machine's NVIDIA GPU, beside PyTorch, after make setup-cuda: bench/gpu/run.sh says what, and how it is set (about 8 minutes)
 	go build -o bin/bench-engine ./bench/engine
 	PYTHON=$(or $(PYTHON),python3) ./bench/gpu/run.sh
 
