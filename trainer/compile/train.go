@@ -297,7 +297,7 @@ func (s *step) finish() (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.writeOutNorms(g)
+	s.rewriteForGraphics(g)
 	nameOutputs(g)
 	p := &Program{Graph: g, Scalars: s.scalars, Masks: s.masks, State: s.state, Gradients: s.kept(g)}
 	p.markInPlace()
