@@ -57,7 +57,7 @@ have=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/^glibc //') || true
 python=${PYTHON:-python3}
 "$python" -m pip --version >/dev/null 2>&1 ||
   fail "$python with pip is needed to fetch the library (Debian: apt-get install python3-pip)" \
-    "or, on a machine that has both: $0 ... and copy the folder; or name your own library with --onnxruntime"
+    "or, on a machine that has both: $0 ... and copy the folder; or name your own library with --onnxruntime-library"
 
 wanted=("$pins/cuda-$cuda.txt")
 [ -z "$runtime" ] || wanted+=("$pins/cuda-$cuda-runtime.txt")

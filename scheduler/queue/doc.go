@@ -20,9 +20,9 @@
 //	               └── Rescue ┘
 //
 // The job's ID is the task's ID, so that a job is in a queue at most once. There
-// is a queue for each device that a job may ask for and each level of priority:
-// "cuda-high", "cuda", "cuda-low", and so on. A worker takes the higher level
-// first, and within a level what only it can run before what anyone can.
+// is a queue for each set of resources that jobs ask for: the device, the label of a
+// worker, the number of slots, as in "cuda", "any" or "cuda@a100-x2". Priority is the
+// order within a queue.
 //
 // # Who runs a job
 //
