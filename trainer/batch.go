@@ -105,22 +105,37 @@ type mask struct {
 	values *onnx.Tensor
 }
 
-// newBatch allocates a buffer of parts views of micro rows each. of are the
-// inputs of one sample.
-func newBatch(micro, parts int, of []onnx.Value, masks []compile.Mask) *batch {
+// newBatch allocates a buffer of parts views of micro rows each, in memory that a
+// runtime lends. of are the inputs of one sample.
+func newBatch(from DeviceMemory, micro, parts int, of []onnx.Value, masks []compile.Mask) (*batch, error) {
 	rows := micro * parts
-	b := &batch{
-		micro:   micro,
-		labels:  onnx.NewTensor(onnx.Int64, rows),
-		weights: onnx.NewTensor(onnx.Float, rows),
+	b := &batch{micro: micro}
+	var err error
+	lend := func(t onnx.DType, row ...int) *onnx.Tensor {
+		if err != nil {
+			return nil
+		}
+		var lent *onnx.Tensor
+		lent, err = from.Lend(onnx.Value{Type: t, Shape: append([]int{rows}, row...)})
+		return lent
 	}
+	b.labels, b.weights = lend(onnx.Int64), lend(onnx.Float)
 	for _, v := range of {
-		b.inputs = append(b.inputs, onnx.NewTensor(v.Type, append([]int{rows}, v.Shape...)...))
+		b.inputs = append(b.inputs, lend(v.Type, v.Shape...))
 	}
 	for _, m := range masks {
-		v := m.Value()
-		b.masks = append(b.masks, mask{m, onnx.NewTensor(v.Type, append([]int{rows}, v.Shape[1:]...)...)})
+		b.masks = append(b.masks, mask{m, lend(m.Value().Type, m.Value().Shape[1:]...)})
 	}
+	if err != nil {
+		return nil, fmt.Errorf("allocate a mini-batch: %w", err)
+	}
+	b.divide(parts, of)
+	return b, nil
+}
+
+// divide makes the views of the micro-batches.
+func (b *batch) divide(parts int, of []onnx.Value) {
+	micro := b.micro
 	for i := range parts {
 		from, to := i*micro, (i+1)*micro
 		f := feed{"labels": rowsOf(b.labels, from, to), "weights": rowsOf(b.weights, from, to)}
@@ -132,7 +147,6 @@ func newBatch(micro, parts int, of []onnx.Value, masks []compile.Mask) *batch {
 		}
 		b.views = append(b.views, f)
 	}
-	return b
 }
 
 // rowsOf is a view of some rows of t.

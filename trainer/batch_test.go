@@ -48,7 +48,7 @@ func TestPlanContinuesWhereItIsTold(t *testing.T) {
 
 func TestShortBatchIsFilledUpWithItsOwnSamples(t *testing.T) {
 	d := newPictures(10, 2)
-	b := newBatch(2, 3, pictureInput(d), nil)
+	b := mustBatch(t, 2, 3, pictureInput(d), nil)
 	if err := b.fill(batchSpec{content: content{train: true}, samples: []int{4, 7, 8}}, source{data: d, seed: 1, mirror: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
 	for crop, spare := range map[int]int{6: 2, 5: 3, 8: 0, 0: 0} {
 		d.crop = crop
 		mirrored := source{data: d, seed: 1, mirror: true}
-		b := newBatch(1, 1, pictureInput(d), nil)
+		b := mustBatch(t, 1, 1, pictureInput(d), nil)
 		if top, left, flip := b.window(0, mirrored); top != spare/2 || left != spare/2 || flip {
 			t.Errorf("crop %d: evaluation at (%d, %d), mirrored %v", crop, top, left, flip)
 		}
@@ -105,7 +105,7 @@ func TestEvaluationSeesTheCentreAndTrainingAllCrops(t *testing.T) {
 func TestAugmentationDependsOnSeedEpochAndPositionAlone(t *testing.T) {
 	d := newPictures(4, 2)
 	pixels := func(spec batchSpec, micro, parts int, seed int64) []uint8 {
-		b := newBatch(micro, parts, pictureInput(d), nil)
+		b := mustBatch(t, micro, parts, pictureInput(d), nil)
 		if err := b.fill(spec, source{data: d, seed: seed, mirror: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -126,9 +126,9 @@ func TestAugmentationDependsOnSeedEpochAndPositionAlone(t *testing.T) {
 // A mask drops the same elements as bits and as floats.
 func TestMasksOfBits(t *testing.T) {
 	m := compile.Mask{Input: "mask:a", Ratio: 0.3, Shape: []int{2, 3, 7}}
-	floats := newBatch(2, 2, nil, []compile.Mask{m})
+	floats := mustBatch(t, 2, 2, nil, []compile.Mask{m})
 	m.Bits = true
-	bits := newBatch(2, 2, nil, []compile.Mask{m})
+	bits := mustBatch(t, 2, 2, nil, []compile.Mask{m})
 	floats.drawMasks(9)
 	bits.drawMasks(9)
 	bits.drawMasks(9) // over what was there
@@ -152,7 +152,7 @@ func TestDropoutMasks(t *testing.T) {
 		for i := range m {
 			m[i].Shape = []int{micro, width}
 		}
-		b := newBatch(micro, parts, nil, m)
+		b := mustBatch(t, micro, parts, nil, m)
 		b.epoch, b.step = epoch, step
 		b.drawMasks(9)
 		return b.masks

@@ -48,7 +48,7 @@ func Evaluate(ctx context.Context, e Evaluation, rt Runtime) (_ []Prediction, er
 	}
 	defer st.close()
 	batches := prefetch(evalPlan(e.Samples, rows, 0, crops),
-		func(content) *batch { return newBatch(rows, 1, pictureInput(e.Data), nil) },
+		func(content) (*batch, error) { return newBatch(rt, rows, 1, pictureInput(e.Data), nil) },
 		func(b *batch, s batchSpec) error { return b.fill(s, source{data: e.Data}) })
 	defer batches.close()
 	var out []Prediction

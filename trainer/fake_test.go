@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/ort/orttest"
 	"orchestrator/trainer/rng"
@@ -188,4 +189,20 @@ func (c countingSession) Run(inputs, outputs []*onnx.Tensor) error {
 	err := c.Session.Run(inputs, outputs)
 	c.after()
 	return err
+}
+
+// hostMemory lends Go's memory.
+type hostMemory struct{ DeviceMemory }
+
+func (hostMemory) Lend(v onnx.Value) (*onnx.Tensor, error) {
+	return onnx.NewTensor(v.Type, v.Shape...), nil
+}
+
+func mustBatch(t testing.TB, micro, parts int, of []onnx.Value, masks []compile.Mask) *batch {
+	t.Helper()
+	b, err := newBatch(hostMemory{}, micro, parts, of, masks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -50,7 +50,7 @@ func onFeatures(t *testing.T, job Job, samples int) (Job, *prepared) {
 		t.Fatal(err)
 	}
 	out := &prepared{values: make([][][]float32, len(f.Values))}
-	b := newBatch(1, 1, pictureInput(job.Data), nil)
+	b := mustBatch(t, 1, 1, pictureInput(job.Data), nil)
 	for sample := range samples {
 		if err := b.fill(batchSpec{samples: []int{sample}}, source{data: job.Data}); err != nil {
 			t.Fatal(err)

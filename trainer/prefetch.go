@@ -23,7 +23,7 @@ type prefetcher struct {
 
 // prefetch starts on plan. newBuffer allocates a buffer for a kind of
 // mini-batch, fill fills it.
-func prefetch(plan iter.Seq[batchSpec], newBuffer func(content) *batch, fill func(*batch, batchSpec) error) *prefetcher {
+func prefetch(plan iter.Seq[batchSpec], newBuffer func(content) (*batch, error), fill func(*batch, batchSpec) error) *prefetcher {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &prefetcher{
 		ready: make(chan *batch, ahead),
@@ -40,7 +40,10 @@ func prefetch(plan iter.Seq[batchSpec], newBuffer func(content) *batch, fill fun
 			var b *batch
 			if made[spec.content] < ahead {
 				made[spec.content]++
-				b = newBuffer(spec.content)
+				var err error
+				if b, err = newBuffer(spec.content); err != nil {
+					b = &batch{err: err} // the last: nobody asks for another
+				}
 			} else {
 				select {
 				case b = <-p.free[spec.content]:
@@ -48,7 +51,9 @@ func prefetch(plan iter.Seq[batchSpec], newBuffer func(content) *batch, fill fun
 					return
 				}
 			}
-			b.err = fill(b, spec)
+			if b.err == nil {
+				b.err = fill(b, spec)
+			}
 			select {
 			case p.ready <- b:
 			case <-ctx.Done():

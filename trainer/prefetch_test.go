@@ -19,7 +19,7 @@ func numbered(n int) []batchSpec {
 func TestPrefetchKeepsTheOrderAndItsBuffers(t *testing.T) {
 	var made atomic.Int32
 	p := prefetch(slices.Values(numbered(50)),
-		func(content) *batch { made.Add(1); return &batch{} },
+		func(content) (*batch, error) { made.Add(1); return &batch{}, nil },
 		func(b *batch, s batchSpec) error { b.batchSpec = s; return nil })
 	defer p.close()
 	for i := range 50 {
@@ -40,7 +40,7 @@ func TestPrefetchKeepsTheOrderAndItsBuffers(t *testing.T) {
 func TestPrefetchReportsErrorsInTheirPlace(t *testing.T) {
 	broken := errors.New("broken")
 	p := prefetch(slices.Values(numbered(5)),
-		func(content) *batch { return &batch{} },
+		func(content) (*batch, error) { return &batch{}, nil },
 		func(b *batch, s batchSpec) error {
 			b.batchSpec = s
 			if s.step == 2 {
@@ -62,7 +62,7 @@ func TestPrefetchReportsErrorsInTheirPlace(t *testing.T) {
 func TestPrefetchClosedEarly(t *testing.T) {
 	for taken := range 8 {
 		p := prefetch(slices.Values(numbered(100)),
-			func(content) *batch { return &batch{} },
+			func(content) (*batch, error) { return &batch{}, nil },
 			func(b *batch, s batchSpec) error { b.batchSpec = s; return nil })
 		for range min(taken, ahead) { // not given back: the goroutine starves
 			if _, _, err := p.next(); err != nil {
@@ -71,5 +71,16 @@ func TestPrefetchClosedEarly(t *testing.T) {
 		}
 		p.close()
 		p.close()
+	}
+}
+
+func TestNoMemoryForAMiniBatch(t *testing.T) {
+	refused := errors.New("refused")
+	p := prefetch(slices.Values(numbered(3)),
+		func(content) (*batch, error) { return nil, refused },
+		func(*batch, batchSpec) error { return nil })
+	defer p.close()
+	if b, _, err := p.next(); !errors.Is(err, refused) {
+		t.Errorf("got %+v, %v", b, err)
 	}
 }

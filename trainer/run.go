@@ -67,6 +67,7 @@ type run struct {
 	rest                     *compile.Frozen // how the network is divided; nil: it is trained as a whole
 	quick                    *evaluator      // of features, by the rest, in all epochs but the last; nil without
 	state                    *state
+	memory                   DeviceMemory
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
 	scalars                  feed         // those that programs ask for
@@ -88,6 +89,7 @@ func (r *run) open(rt Runtime) error {
 		return err
 	}
 	p.fit(rt)
+	r.memory = rt
 	open := func(p *compile.Program) (opened *program) {
 		if p != nil && err == nil {
 			opened, err = openProgram(rt, p)
@@ -171,11 +173,11 @@ func (r *run) prefetch() *prefetcher {
 	micro, parts := job.micro(), (job.batch()+job.micro()-1)/job.micro()
 	masks := r.masks
 	return prefetch(job.plan(r.at.Epoch, r.at.Step),
-		func(c content) *batch {
+		func(c content) (*batch, error) {
 			if c.train {
-				return newBatch(micro, parts, job.inputs(c, r.rest), masks)
+				return newBatch(r.memory, micro, parts, job.inputs(c, r.rest), masks)
 			}
-			return newBatch(job.evalBatch(), 1, job.inputs(c, r.rest), nil)
+			return newBatch(r.memory, job.evalBatch(), 1, job.inputs(c, r.rest), nil)
 		},
 		func(b *batch, s batchSpec) error {
 			err := b.fill(s, source{data: job.Data, features: job.Features, seed: job.Seed, mirror: job.Mirror, center: job.CenterCrop})

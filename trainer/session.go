@@ -20,6 +20,9 @@ type DeviceMemory interface {
 	// Alloc returns a tensor in the device's memory, of any content, whose Data
 	// nobody but the runtime can read.
 	Alloc(v onnx.Value) (*onnx.Tensor, error)
+	// Lend returns a tensor of zeros in the host's memory for what is sent often, in
+	// memory that the device reads fastest. It is gone when the runtime is closed.
+	Lend(v onnx.Value) (*onnx.Tensor, error)
 	// Copy copies the elements of one tensor to another of the same size, either of
 	// them in the device's memory.
 	Copy(to, from *onnx.Tensor) error

@@ -80,7 +80,7 @@ var settings = []struct {
 	{"log_format", "log-format", "how messages are written to standard error: text or json, one per line", "text", false},
 	{"metrics_listen", "metrics-listen", "where a worker serves Prometheus metrics, such as 127.0.0.1:9464 (without a login); empty: nowhere", "", false},
 	{"devices", "devices", ofDevices + "what to train on, one job at a time on each CUDA device: auto (the CUDA devices that the machine and the library have, else cpu), or a list of cpu, cuda (all), cuda:0, cuda:1, ...", "auto", false},
-	{"cuda.memory_limit", "cuda-memory-limit", ofDevices + "what a job may take of a CUDA device's memory for its tensors, as 20GiB; 0: all there is", "0", false},
+	{"cuda.memory_limit", "cuda-memory-limit", ofDevices + "what each graph of a job may take of a CUDA device's memory, as 20GiB; 0: all there is", "0", false},
 	{"cuda.arena", "cuda-arena", ofDevices + "how that memory grows: same_as_requested (no more than is needed) or next_power_of_two (fewer and larger steps)", "same_as_requested", false},
 	{"cuda.cudnn_search", "cuda-cudnn-search", ofDevices + "how cuDNN's algorithms are chosen: heuristic (at once), exhaustive (each is timed first; the choice, and so the last bits, may differ between runs) or default", "heuristic", false},
 	{"cuda.strict", "cuda-strict", ofDevices + "a node that CUDA leaves to the processor fails the job; false: it is logged", false, false},

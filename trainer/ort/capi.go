@@ -45,8 +45,8 @@ enum {
 static const char *status_message(table t, status *s) { return ((const char *(*)(status *))t[at_GetErrorMessage])(s); }
 static void status_release(table t, status *s) { FREE(ReleaseStatus)(s); }
 
-static status *memory_new(table t, const char *name, int allocator, int id, void **out) {
-	return CALL(CreateMemoryInfo, (const char *, int, int, int, void **))(name, allocator, id, 0, out);
+static status *memory_new(table t, const char *name, int allocator, int kind, void **out) {
+	return CALL(CreateMemoryInfo, (const char *, int, int, int, void **))(name, allocator, 0, kind, out);
 }
 static void memory_release(table t, void *m) { FREE(ReleaseMemoryInfo)(m); }
 
@@ -126,11 +126,17 @@ func (a api) err(s unsafe.Pointer) error {
 // tensors from.
 const arenaAllocator = 1
 
-// memory describes a memory by its name, such as "Cuda".
-func (a api) memory(name string) (m handle, err error) {
+// Kinds of a memory: the device's, or the host's that a device gives out.
+const (
+	ofDevice = 0
+	ofHost   = -1
+)
+
+// memory describes a memory by its name, such as "Cuda", and its kind.
+func (a api) memory(name string, kind int) (m handle, err error) {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
-	err = a.err(C.memory_new(a.table, c, arenaAllocator, 0, &m))
+	err = a.err(C.memory_new(a.table, c, arenaAllocator, C.int(kind), &m))
 	return m, err
 }
 

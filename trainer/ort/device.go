@@ -12,8 +12,8 @@ import (
 // Tuning is how a device that is no processor is used. The zero value is the
 // default of each.
 type Tuning struct {
-	// MemoryLimit is what the provider's arena may take of the device's memory, in
-	// bytes; 0: all there is. The tensors of a job's state are in the arena too.
+	// MemoryLimit is what an arena may take of the device's memory, in bytes; 0: all
+	// there is. Every graph has an arena of its own, and the state of a job has one.
 	MemoryLimit int64
 	// Arena is how the arena grows: "same_as_requested", the default, takes what is
 	// asked for, "next_power_of_two" doubles, which leaves less for other programs.
@@ -49,6 +49,10 @@ var providerNames = map[string]string{
 // memoryNames are what the library calls the memories of those devices that a
 // graph's inputs and outputs may stay in from one run to the next.
 var memoryNames = map[string]string{"cpu": "Cpu", "cuda": "Cuda", "tensorrt": "Cuda", "webgpu": "WebGPU_Buffer"}
+
+// pinnedNames are what it calls the host's memory that such a device reads without
+// another copy.
+var pinnedNames = map[string]string{"cuda": "CudaPinned", "tensorrt": "CudaPinned"}
 
 // separate are the devices whose kernels must not be given one buffer to read and
 // to write.

@@ -36,9 +36,12 @@ type memory struct {
 	session   *onnxruntime.DynamicAdvancedSession
 	allocator handle
 	binding   *binding
+	pinned    handle // description of the host's memory that the device reads fastest
+	lender    handle // its allocator; nil: there is none
 
 	mu      sync.Mutex
 	buffers map[*Buffer]struct{}
+	lent    []handle // tensors in the pinned memory
 }
 
 // Traffic are bytes that went between the host's memory and the device's, of
@@ -57,10 +60,10 @@ func newMemory(a api, name string, options *onnxruntime.SessionOptions, t *traff
 			m.close()
 		}
 	}()
-	if m.host, err = a.memory("Cpu"); err != nil {
+	if m.host, err = a.memory("Cpu", ofDevice); err != nil {
 		return nil, err
 	}
-	if m.device, err = a.memory(name); err != nil {
+	if m.device, err = a.memory(name, ofDevice); err != nil {
 		return nil, err
 	}
 	model, err := onnx.Encode(copyGraph())
@@ -75,6 +78,49 @@ func newMemory(a api, name string, options *onnxruntime.SessionOptions, t *traff
 	}
 	m.binding, err = newBinding(a, m.session, []string{"from"}, []string{"to"})
 	return m, err
+}
+
+// pin finds the host's memory that the device reads without another copy.
+func (m *memory) pin(name string) (err error) {
+	if m.pinned, err = m.api.memory(name, ofHost); err != nil {
+		return err
+	}
+	m.lender, err = m.api.allocator(sessionHandle(m.session), m.pinned)
+	return err
+}
+
+// lend is a tensor in the pinned memory, with zeros.
+func (m *memory) lend(v onnx.Value) (*onnx.Tensor, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	value, err := m.api.newValue(m.lender, v)
+	if err != nil {
+		return nil, fmt.Errorf("%v%v: %w", v.Type, v.Shape, classed(err))
+	}
+	m.lent = append(m.lent, value)
+	at, err := m.api.data(value)
+	if err != nil {
+		return nil, err
+	}
+	t := &onnx.Tensor{Name: v.Name, Type: v.Type, Shape: v.Shape}
+	switch v.Type {
+	case onnx.Float:
+		t.Data = zeros[float32](at, v.Size())
+	case onnx.Int64:
+		t.Data = zeros[int64](at, v.Size())
+	case onnx.Uint8:
+		t.Data = zeros[uint8](at, v.Size())
+	default:
+		return nil, fmt.Errorf("tensors of type %v are not lent", v.Type)
+	}
+	return t, nil
+}
+
+// zeros makes a slice of memory that is not Go's.
+func zeros[T any](at unsafe.Pointer, n int) []T {
+	s := unsafe.Slice((*T)(at), n)
+	clear(s)
+	return s
 }
 
 // copyGraph copies float vectors of any length.
@@ -178,17 +224,22 @@ func (m *memory) close() {
 	for b := range m.buffers {
 		m.api.releaseValue(b.value)
 	}
-	m.buffers = nil
+	for _, v := range m.lent {
+		m.api.releaseValue(v)
+	}
+	m.buffers, m.lent = nil, nil
 	if m.binding != nil {
 		m.binding.close()
 	}
-	if m.allocator != nil {
-		m.api.releaseAllocator(m.allocator)
+	for _, allocator := range []handle{m.allocator, m.lender} {
+		if allocator != nil {
+			m.api.releaseAllocator(allocator)
+		}
 	}
 	if m.session != nil {
 		_ = m.session.Destroy() // frees memory only
 	}
-	for _, description := range []handle{m.host, m.device} {
+	for _, description := range []handle{m.host, m.device, m.pinned} {
 		if description != nil {
 			m.api.releaseMemory(description)
 		}

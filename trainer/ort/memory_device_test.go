@@ -168,3 +168,47 @@ func TestPlacement(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
+
+// What is lent is the host's to write, and is read where it lies.
+func TestLentMemory(t *testing.T) {
+	r := ownMemory(t)
+	s, err := r.Open(sum(t, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.Lend(onnx.Value{Type: onnx.Float, Shape: []int{3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(a.F32(), []float32{0, 0, 0}) {
+		t.Errorf("it begins as %v", a.F32())
+	}
+	copy(a.F32(), []float32{1, 2, 3})
+	y := vector(0, 0, 0)
+	if err := s.Run([]*onnx.Tensor{a, vector(1, 1, 1)}, []*onnx.Tensor{y}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(y.F32(), []float32{2, 3, 4}) {
+		t.Errorf("read as %v", y.F32())
+	}
+	for _, v := range []onnx.Value{{Type: onnx.Uint8, Shape: []int{5, 2}}, {Type: onnx.Int64, Shape: []int{4}}} {
+		lent, err := r.Lend(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, ok := elements(lent); !ok || n != v.Size() {
+			t.Errorf("%v%v has %d elements", v.Type, v.Shape, n)
+		}
+	}
+	if _, err := r.Lend(onnx.Value{Type: onnx.Double, Shape: []int{1}}); err == nil {
+		t.Error("a type that is not sent was lent")
+	}
+	plain, err := New(Options{Library: installedLibrary(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if lent, err := plain.Lend(onnx.Value{Type: onnx.Double, Shape: []int{2}}); err != nil || len(lent.Data.([]float64)) != 2 {
+		t.Errorf("on the host: %v, %v", lent, err)
+	}
+}

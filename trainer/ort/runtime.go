@@ -96,7 +96,16 @@ func (r *Runtime) openMemory(forced bool) error {
 	if !own {
 		return nil
 	}
-	r.memory, err = newMemory(r.lib.api, name, options, &r.traffic)
+	if r.memory, err = newMemory(r.lib.api, name, options, &r.traffic); err != nil {
+		return err
+	}
+	pinned := pinnedNames[r.device]
+	if forced {
+		pinned = "Cpu"
+	}
+	if pinned != "" {
+		err = r.memory.pin(pinned)
+	}
 	return err
 }
 
@@ -163,6 +172,16 @@ func (r *Runtime) Alloc(v onnx.Value) (*onnx.Tensor, error) {
 		return nil, errNoMemory
 	}
 	return r.memory.alloc(v)
+}
+
+// Lend is a tensor of zeros in the host's memory for what is sent to the device often:
+// in memory that the device reads without another copy, where there is such. It is
+// gone when the runtime is closed.
+func (r *Runtime) Lend(v onnx.Value) (*onnx.Tensor, error) {
+	if r.memory == nil || r.memory.lender == nil {
+		return onnx.NewTensor(v.Type, v.Shape...), nil
+	}
+	return r.memory.lend(v)
 }
 
 // Copy copies the elements of one tensor to another of the same size, either of
