@@ -93,6 +93,9 @@ func (m *memory) pin(name string) (err error) {
 func (m *memory) lend(v onnx.Value) (*onnx.Tensor, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.buffers == nil {
+		return nil, errClosed
+	}
 	value, err := m.api.newValue(m.lender, v)
 	if err != nil {
 		return nil, fmt.Errorf("%v%v: %w", v.Type, v.Shape, classed(err))
@@ -140,6 +143,9 @@ func (m *memory) alloc(v onnx.Value) (*onnx.Tensor, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.buffers == nil {
+		return nil, errClosed
+	}
 	value, err := m.api.newValue(m.allocator, v)
 	if err != nil {
 		return nil, fmt.Errorf("%v%v: %w", v.Type, v.Shape, classed(err))
@@ -168,6 +174,9 @@ func (m *memory) free(b *Buffer) {
 func (m *memory) copy(to, from *onnx.Tensor) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.buffers == nil {
+		return errClosed
+	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	source, err := m.flat(from, &pinner)
@@ -214,6 +223,8 @@ func (m *memory) flat(t *onnx.Tensor, pinner *runtime.Pinner) (handle, error) {
 	}
 	return nil, fmt.Errorf("a %T is not copied to or from a device", t.Data)
 }
+
+var errClosed = errors.New("the runtime is closed")
 
 var errFreed = errors.New("the tensor's memory on the device was given back, or is another runtime's")
 

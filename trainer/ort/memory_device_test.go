@@ -169,6 +169,22 @@ func TestPlacement(t *testing.T) {
 	}
 }
 
+func TestClosedMemory(t *testing.T) {
+	r := ownMemory(t)
+	x := placed(t, r, vector(1))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.Free(x)
+	_, alloc := r.Alloc(x.Value())
+	_, lend := r.Lend(x.Value())
+	for what, err := range map[string]error{"alloc": alloc, "lend": lend, "copy": r.Copy(vector(0), x), "copy on the host": r.Copy(vector(0), vector(1))} {
+		if !errors.Is(err, errClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // What is lent is the host's to write, and is read where it lies.
 func TestLentMemory(t *testing.T) {
 	r := ownMemory(t)

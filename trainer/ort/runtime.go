@@ -103,8 +103,11 @@ func (r *Runtime) openMemory(forced bool) error {
 	if forced {
 		pinned = "Cpu"
 	}
-	if pinned != "" {
-		err = r.memory.pin(pinned)
+	if pinned == "" {
+		return nil
+	}
+	if err = r.memory.pin(pinned); err != nil {
+		r.memory.close()
 	}
 	return err
 }
@@ -228,7 +231,7 @@ func (r *Runtime) Open(g *onnx.Graph) (*Session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return nil, errors.New("the runtime is closed")
+		return nil, errClosed
 	}
 	s, left, err := r.newSession(g)
 	if err != nil {
