@@ -40,9 +40,9 @@ int cudaGetDevice(int *n) { *n = 0; return 0; }
 int cudaDriverGetVersion(int *v) { *v = 13000; return 0; }
 int cudaRuntimeGetVersion(int *v) { *v = 13000; return 0; }
 int cudaMemGetInfo(size_t *available, size_t *total) { *available = *total = (size_t)80 << 30; return 0; }
-int cudaMalloc(void **p, size_t n) { *p = malloc(n + 1); return 0; }
-int cudaMallocHost(void **p, size_t n) { *p = malloc(n + 1); return 0; }
-int cudaHostAlloc(void **p, size_t n, unsigned flags) { *p = malloc(n + 1); return 0; }
+int cudaMalloc(void **p, size_t n) { *p = calloc(n + 1, 1); return 0; }
+int cudaMallocHost(void **p, size_t n) { *p = calloc(n + 1, 1); return 0; }
+int cudaHostAlloc(void **p, size_t n, unsigned flags) { *p = calloc(n + 1, 1); return 0; }
 int cudaFree(void *p) { free(p); return 0; }
 int cudaFreeHost(void *p) { free(p); return 0; }
 int cudaMemcpy(void *to, const void *from, size_t n, int kind) { memmove(to, from, n); return 0; }
