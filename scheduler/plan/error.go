@@ -83,6 +83,15 @@ func (e Errors) ExitCode() int { return 2 }
 // override number i.
 type position struct{ line, column int }
 
+// before tells whether a position was read before another: overrides come after the
+// file, in their order.
+func (p position) before(other position) bool {
+	if p.line < 0 || other.line < 0 {
+		return p.line > other.line
+	}
+	return p.line < other.line
+}
+
 // problems collects what is wrong with one sweep file.
 type problems struct {
 	file      string
@@ -103,6 +112,14 @@ func (p *problems) add(at position, field, problem, try string) {
 	}
 	p.seen[*e] = true
 	p.list = append(p.list, e)
+}
+
+// where says in a message where something else is.
+func (p *problems) where(at position) string {
+	if at.line < 0 {
+		return "in --set " + p.overrides[-1-at.line].String()
+	}
+	return fmt.Sprintf("in line %d", at.line)
 }
 
 // locate makes the error for a position.

@@ -196,13 +196,15 @@ func moved(n *yaml.Node, to position) *yaml.Node {
 }
 
 // setPath writes a value at a dotted path below a mapping and makes the mappings
-// on the way that are not there. In a list a part of the path is an index. It
-// reports what stands in the way. The keys that it writes are said to be at from.
+// on the way that are not there. A key that has dots itself, as parameters have, is
+// found by as many parts of the path. In a list a part is an index. It reports what stands in the way. The keys that it writes are said to be at from.
 func setPath(root *yaml.Node, path string, value *yaml.Node, from position) (problem string) {
 	parts := strings.Split(path, ".")
-	node := root
-	for i, part := range parts {
-		last := i == len(parts)-1
+	node, taken := root, 1
+	for i := 0; i < len(parts); i += taken {
+		taken = longestKey(node, parts[i:])
+		part := strings.Join(parts[i:i+taken], ".")
+		last := i+taken == len(parts)
 		here := strings.Join(parts[:i], ".")
 		switch node.Kind {
 		case yaml.MappingNode:
@@ -232,6 +234,17 @@ func setPath(root *yaml.Node, path string, value *yaml.Node, from position) (pro
 		}
 	}
 	return ""
+}
+
+// longestKey is how many parts of a path make a key that the mapping has; 1 where
+// none do.
+func longestKey(node *yaml.Node, parts []string) int {
+	for n := len(parts); n > 1 && node.Kind == yaml.MappingNode; n-- {
+		if key, _ := lookup(node, strings.Join(parts[:n], ".")); key != nil {
+			return n
+		}
+	}
+	return 1
 }
 
 // at is where a node is written.

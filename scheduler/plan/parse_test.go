@@ -229,6 +229,10 @@ func TestOverrides(t *testing.T) {
 			t.Errorf("Overridden(%q) = %v", field, got)
 		}
 	}
+	const searched = minimal + "parameters: {training.learning_rate: {values: [0.1, 0.2]}}\n"
+	if s := mustParse(t, searched, "parameters.training.learning_rate.values=[0.3, 0.4, 0.5]"); len(s.Trials) != 3 || s.Trials[2].Config.Training.LearningRate != 0.5 {
+		t.Errorf("the values of a parameter: %d trials", len(s.Trials))
+	}
 	if s := mustParse(t, minimal, "dataset={path: x}"); !s.Overridden("dataset.path") || s.Dataset.Path != "x" {
 		t.Errorf("a whole section: %+v", s.Dataset)
 	}

@@ -186,10 +186,10 @@ func (s *Space) decodeNode(d *decoder, n *yaml.Node, field string) {
 		for k, other := range (*s)[:i] {
 			if s.collide(k, i) {
 				first, second := other, p
-				if first.at.line > second.at.line {
+				if second.at.before(first.at) {
 					first, second = second, first
 				}
-				d.problems.add(second.at, "parameters."+second.Path, fmt.Sprintf("sets what the parameter %s in line %d sets", first.Path, first.at.line), "keep one of them, or let them exist with different values of a third one (when)")
+				d.problems.add(second.at, "parameters."+second.Path, fmt.Sprintf("sets what the parameter %s %s sets", first.Path, d.problems.where(first.at)), "keep one of them, or let them exist with different values of a third one (when)")
 			}
 		}
 	}

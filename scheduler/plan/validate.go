@@ -134,7 +134,7 @@ func (c *checker) overridden(doc *document) {
 	for i, o := range c.problems.overrides {
 		for _, p := range doc.Parameters {
 			if len(p.When) == 0 && slices.ContainsFunc(p.paths(), func(path string) bool { return o.Key == path || strings.HasPrefix(o.Key, path+".") }) {
-				c.problems.add(position{line: -1 - i}, o.Key, fmt.Sprintf("has no effect: the sweep searches it (line %d)", p.at.line),
+				c.problems.add(position{line: -1 - i}, o.Key, fmt.Sprintf("has no effect: the sweep searches it (%s)", c.problems.where(p.at)),
 					"change it under parameters in the file")
 			}
 		}
