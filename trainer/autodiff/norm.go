@@ -6,6 +6,7 @@ import "orchestrator/trainer/onnx"
 // that the forward pass used and the normalised input, all with the rank of X.
 type batchNorm struct {
 	mean, invStd, xhat onnx.Value
+	off                onnx.Value // X less its mean
 	training           bool
 	axes               []int // all but the channel
 	count              int   // elements per channel
@@ -18,7 +19,8 @@ func (e *edge) batchNorm() batchNorm {
 	n.mean, variance = e.statistics(n)
 	epsilon := e.Scalar(e.node.Float("epsilon", 1e-5))
 	n.invStd = e.Op("Reciprocal", nil, e.Op("Sqrt", nil, e.Add(variance, epsilon)))
-	n.xhat = e.Mul(e.Sub(x, n.mean), n.invStd)
+	n.off = e.Sub(x, n.mean)
+	n.xhat = e.Mul(n.off, n.invStd)
 	return n
 }
 
@@ -62,13 +64,27 @@ func batchNormX(e *edge) onnx.Value {
 	if !n.training {
 		return e.Mul(e.DY(), factor)
 	}
+	if e.Graphics {
+		// The same with what is constant in a channel put together first, so that fewer
+		// values of dY's size are written and read again, which is what takes the time.
+		share := e.Neg(e.Over(factor, n.count))
+		along := e.Mul(e.Mul(share, e.Mul(n.invStd, n.invStd)), e.alongOff(n))
+		constant := e.Mul(share, e.SumOver(e.DY(), n.axes...))
+		return e.Add(e.Mul(e.DY(), factor), e.Add(e.Mul(n.off, along), constant))
+	}
 	constant := e.Over(e.SumOver(e.DY(), n.axes...), n.count)
 	along := e.Over(e.SumOver(e.Mul(e.DY(), n.xhat), n.axes...), n.count)
 	return e.Mul(factor, e.Sub(e.Sub(e.DY(), constant), e.Mul(n.xhat, along)))
 }
 
+// alongOff is what dY and X less its mean have in common, by channel.
+func (e *edge) alongOff(n batchNorm) onnx.Value { return e.SumOver(e.Mul(e.DY(), n.off), n.axes...) }
+
 func batchNormScale(e *edge) onnx.Value {
 	n := e.batchNorm()
+	if e.Graphics && n.training {
+		return e.vector(e.Mul(n.invStd, e.alongOff(n)))
+	}
 	return e.vector(e.SumOver(e.Mul(e.DY(), n.xhat), n.axes...))
 }
 

@@ -31,20 +31,27 @@ func (p phases) count() int { return onnx.NumElements(p.strides) }
 // padded is v [A, B, ...] with its spatial dimensions cut or filled up with a number
 // to the elements that all phases have together.
 func (e *edge) padded(v onnx.Value, p phases, with onnx.Value) onnx.Value {
+	return e.resized(v, 0, p.before, p.reach(), with)
+}
+
+// reach is how many elements of the input the phases have, behind its padding.
+func (p phases) reach() []int {
 	size := make([]int, len(p.in))
 	for i := range size {
 		size[i] = p.length[i]*p.strides[i] - p.before[i]
 	}
-	return e.resized(v, p.before, size, with)
+	return size
 }
 
 // resized is v [A, B, ...] with so many numbers put in front of its spatial
-// dimensions, which are then cut or filled up to size behind.
-func (e *edge) resized(v onnx.Value, before, size []int, with onnx.Value) onnx.Value {
+// dimensions, which are then cut or filled up to size behind, and with so many more
+// of the first dimension.
+func (e *edge) resized(v onnx.Value, more int, before, size []int, with onnx.Value) onnx.Value {
 	if e.Err() != nil {
 		return v
 	}
 	front, behind, keep := filled(v.Rank(), 0), filled(v.Rank(), 0), append([]int{}, size...)
+	behind[0] = more
 	for i, have := range v.Shape[2:] {
 		front[2+i] = before[i]
 		behind[2+i] = max(0, size[i]-have)
@@ -83,13 +90,7 @@ func every2nd(from, dims int) []int {
 // those of a picture of zeros, for shifts that leave the last.
 func (e *edge) phaseRows(x onnx.Value, p phases) onnx.Value {
 	n, c, dims := x.Shape[0], x.Shape[1], len(p.in)
-	x = e.padded(x, p, e.Zero())
-	if e.Err() != nil {
-		return x
-	}
-	extra := filled(2*x.Rank(), 0)
-	extra[x.Rank()] = 1
-	x = e.Op("Pad", onnx.Attrs{"mode": "constant"}, x, e.Ints(extra...), e.Zero())
+	x = e.resized(x, 1, p.before, p.reach(), e.Zero())
 	x = e.Reshape(x, concat([]int{n + 1, p.group, c / p.group}, p.split())...)
 	perm := concat([]int{1}, every2nd(4, dims), []int{2, 0}, every2nd(3, dims))
 	return e.Reshape(e.Transpose(x, perm...), p.group, p.count()*c/p.group, (n+1)*onnx.NumElements(p.length))
@@ -169,7 +170,7 @@ func (e *edge) phaseConvX(dy, kernel onnx.Value, w window, in []int) (dx onnx.Va
 	for i := range whole {
 		whole[i] = p.shifts[i] * p.strides[i]
 	}
-	k := e.resized(kernel, filled(dims, 0), whole, e.Zero())
+	k := e.resized(kernel, 0, filled(dims, 0), whole, e.Zero())
 	if e.Err() != nil {
 		return onnx.Value{}, true
 	}
@@ -225,5 +226,5 @@ func (e *edge) cropped(v onnx.Value, p phases) onnx.Value {
 	if !allAre(p.before, 0) || !equalShape(ends, v.Shape[2:]) {
 		v = e.Op("Slice", nil, v, e.Ints(p.before...), e.Ints(ends...), e.Ints(upTo(2, v.Rank())...))
 	}
-	return e.resized(v, filled(len(p.in), 0), p.in, e.Zero())
+	return e.resized(v, 0, filled(len(p.in), 0), p.in, e.Zero())
 }

@@ -26,7 +26,7 @@ func (e *edge) spread(w window, in, out []int, share func(tap []int) onnx.Value)
 		for i := range behind {
 			behind[i] = p.length[i] - before[i]
 		}
-		moved := e.resized(share(tap), before, behind, e.Zero())
+		moved := e.resized(share(tap), 0, before, behind, e.Zero())
 		if !sums[phase].Absent() {
 			moved = e.Add(sums[phase], moved)
 		}

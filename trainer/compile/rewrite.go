@@ -174,11 +174,10 @@ func lastly(reduced []bool) []int64 {
 	return append(first, last...)
 }
 
-// batchNorm writes out a BatchNormalization that uses the statistics of the
-// mini-batch: ONNX Runtime's kernels for CUDA refuse that from operator set 14 on.
-// With d = x - mean, y = d/√(variance+ε)·scale + bias. The variance is the mean of d²,
-// which loses no digits, as E[x²] - mean² would. The gradient's rule begins with the
-// same operators.
+// batchNorm computes the statistics of the mini-batch for a BatchNormalization that
+// uses these, and makes them its running ones: ONNX Runtime's kernels for CUDA refuse
+// training_mode from operator set 14 on. The variance is the mean of d², d = x - mean,
+// which loses no digits, as E[x²] - mean² would; the gradient's rule takes d too.
 func (w *rewriter) batchNorm(shape []int) {
 	n := w.node
 	channels := shape[1]
@@ -192,8 +191,6 @@ func (w *rewriter) batchNorm(shape []int) {
 	off := w.op("Sub", nil, n.Inputs[0], spread(mean))
 	w.op("Div", nil, w.channelSums(w.op("Mul", nil, off, off), shape), count)
 	variance := w.named(n.Outputs[2])
-	deviation := w.op("Sqrt", nil, w.op("Add", nil, spread(variance), w.number(n.Float("epsilon", 1e-5))))
-	normal := w.op("Mul", nil, off, w.op("Reciprocal", nil, deviation))
-	w.op("Add", nil, w.op("Mul", nil, normal, spread(n.Inputs[1])), spread(n.Inputs[2]))
+	w.op("BatchNormalization", onnx.Attrs{"epsilon": float32(n.Float("epsilon", 1e-5))}, n.Inputs[0], n.Inputs[1], n.Inputs[2], mean, variance)
 	w.named(n.Outputs[0])
 }
