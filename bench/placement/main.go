@@ -1,7 +1,9 @@
 // Command placement opens the graphs of a training job of each of the ONNX files
 // given, written for graphics processors in every precision, on a device, and lists
 // which nodes its provider leaves to the CPU. It computes nothing. It fails when
-// there are any, or when a graph cannot be opened.
+// there are any, or when a graph cannot be opened. What it counts beside that is what
+// takes a device's time other than products: how many operators of a step it has to
+// start, and how many bytes these read and write, before the runtime optimises.
 //
 //	go run ./bench/placement -library build/onnxruntime-cuda/lib build/light/*.onnx
 //
@@ -41,7 +43,7 @@ func run(library, device string, files []string) error {
 	if err := control(rt); err != nil {
 		return err
 	}
-	fmt.Printf("ONNX Runtime %s, %s\n%-28s %-10s %-14s %6s  %s\n", rt.Version(), device, "network", "precision", "deterministic", "nodes", "left to the CPU")
+	fmt.Printf("ONNX Runtime %s, %s\n%-28s %-10s %-14s %6s %8s  %s\n", rt.Version(), device, "network", "precision", "deterministic", "starts", "GB moved", "left to the CPU")
 	failed := 0
 	for _, file := range files {
 		model, err := onnximport.Load(file)
@@ -50,7 +52,7 @@ func run(library, device string, files []string) error {
 		}
 		for _, precision := range []string{"float32", "bfloat16", "float16"} {
 			for _, deterministic := range []bool{false, true} {
-				nodes, left, err := place(rt, model, precision, deterministic)
+				cost, left, err := place(rt, model, precision, deterministic)
 				verdict := fmt.Sprint(left)
 				switch {
 				case err != nil:
@@ -61,7 +63,7 @@ func run(library, device string, files []string) error {
 				if verdict != "none" {
 					failed++
 				}
-				fmt.Printf("%-28s %-10s %-14v %6d  %s\n", filepath.Base(file), precision, deterministic, nodes, verdict)
+				fmt.Printf("%-28s %-10s %-14v %6d %8.1f  %s\n", filepath.Base(file), precision, deterministic, cost.starts, float64(cost.bytes)/1e9, verdict)
 			}
 		}
 	}
@@ -90,34 +92,81 @@ func control(rt *ort.Runtime) error {
 	return s.Close()
 }
 
-// place opens all graphs of a job and counts their nodes.
-func place(rt *ort.Runtime, model *onnx.Graph, precision string, deterministic bool) (nodes int, left []ort.Placement, err error) {
+// batch is how many pictures a step has.
+const batch = 64
+
+// place opens all graphs of a job and sums up what those of a step cost.
+func place(rt *ort.Runtime, model *onnx.Graph, precision string, deterministic bool) (step cost, left []ort.Placement, err error) {
 	in := model.Inputs[0].Shape
 	if len(in) != 4 {
-		return 0, nil, errors.New("it does not take pictures")
+		return step, nil, errors.New("it does not take pictures")
 	}
 	o := compile.Options{
-		Batch: 8, Channels: in[1], Height: in[2], Width: in[3], Momentum: 0.9, Decay: 1e-4,
+		Batch: batch, Channels: in[1], Height: in[2], Width: in[3], Momentum: 0.9, Decay: 1e-4,
 		Target: compile.CUDA, Deterministic: deterministic, Precision: precision,
 	}
-	programs := []func(*onnx.Graph, compile.Options) (*compile.Program, error){compile.Accumulate, compile.Apply, compile.Clear, compile.Eval}
+	parts := []compiler{compile.Accumulate, compile.Apply, compile.Clear}
+	others := []compiler{compile.Eval}
 	if precision != "float16" { // which has no single program for a step
-		programs = append(programs, compile.Train)
+		parts, others = []compiler{compile.Train}, append(others, parts...)
 	}
 	before := len(rt.Placement())
-	for _, to := range programs {
+	for i, to := range append(parts, others...) {
 		p, err := to(model, o)
 		if err != nil {
-			return nodes, nil, err
+			return step, nil, err
+		}
+		if i < len(parts) {
+			if err := step.add(p.Graph); err != nil {
+				return step, nil, err
+			}
 		}
 		s, err := rt.Open(p.Graph)
 		if err != nil {
-			return nodes, nil, err
+			return step, nil, err
 		}
-		nodes += len(p.Graph.Nodes)
 		if err := s.Close(); err != nil {
-			return nodes, nil, err
+			return step, nil, err
 		}
 	}
-	return nodes, rt.Placement()[before:], nil
+	return step, rt.Placement()[before:], nil
+}
+
+type compiler func(*onnx.Graph, compile.Options) (*compile.Program, error)
+
+// cost is what a graph takes of a device's time besides arithmetic.
+type cost struct {
+	starts int   // operators that do not only look at their input in another way
+	bytes  int64 // that these read and write
+}
+
+// add adds a graph's.
+func (c *cost) add(g *onnx.Graph) error {
+	b := onnx.NewBuilder("sizes")
+	bind := map[string]onnx.Value{}
+	for _, in := range g.Inputs {
+		bind[in.Name] = b.Input(in.Name, in.Type, in.Shape...)
+	}
+	b.Replay(g, bind)
+	size := func(names []string) (sum int64) {
+		for _, name := range names {
+			if name != "" {
+				v := b.Named(name)
+				sum += int64(v.Size()) * v.Type.Size()
+			}
+		}
+		return sum
+	}
+	for _, n := range g.Nodes {
+		switch n.Op {
+		case "Reshape", "Flatten", "Identity", "Squeeze", "Unsqueeze":
+			continue
+		case "Slice": // reads no more than it writes
+			c.bytes += 2 * size(n.Outputs)
+		default:
+			c.bytes += size(n.Inputs) + size(n.Outputs)
+		}
+		c.starts++
+	}
+	return b.Err()
 }
