@@ -54,7 +54,9 @@ func (q *Queue) Serve(ctx context.Context, o ServeOptions) error {
 	if len(names(o.Devices, nil, 1)) == 0 || o.Concurrency < 1 || o.Handler == nil {
 		return errors.New("serve the queue: devices, slots and a handler are required")
 	}
-	if err := q.redis.Ping(ctx).Err(); err != nil {
+	if err := q.redis.Ping(ctx).Err(); ctx.Err() != nil {
+		return nil // it is over before it began
+	} else if err != nil {
 		return q.options.explain(err)
 	}
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))

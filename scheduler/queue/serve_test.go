@@ -555,3 +555,18 @@ func TestLongOutage(t *testing.T) {
 		t.Errorf("%d handlers ran at once in one slot", peak.Load())
 	}
 }
+
+// A sweep whose jobs are all done may be over before its server has begun.
+func TestServeThatIsOverBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	q := queuetest.Open(t, embedded(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := q.Serve(ctx, queue.ServeOptions{Devices: []string{"cpu"}, Concurrency: 1, Handler: func(context.Context, queue.Task) queue.Result {
+		t.Error("it runs a job")
+		return queue.Result{}
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+}
