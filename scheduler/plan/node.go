@@ -200,12 +200,13 @@ func moved(n *yaml.Node, to position) *yaml.Node {
 // found by as many parts of the path. In a list a part is an index. It reports what stands in the way. The keys that it writes are said to be at from.
 func setPath(root *yaml.Node, path string, value *yaml.Node, from position) (problem string) {
 	parts := strings.Split(path, ".")
-	node, taken := root, 0
-	for i := 0; i < len(parts); i += taken {
-		taken = longestKey(node, parts[i:])
-		part := strings.Join(parts[i:i+taken], ".")
-		last := i+taken == len(parts)
+	node := root
+	for i := 0; i < len(parts); {
 		here := strings.Join(parts[:i], ".")
+		taken := longestKey(node, parts[i:])
+		part := strings.Join(parts[i:i+taken], ".")
+		i += taken
+		last := i == len(parts)
 		switch node.Kind {
 		case yaml.MappingNode:
 			key, child := lookup(node, part)
