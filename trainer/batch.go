@@ -293,11 +293,11 @@ func (b *batch) drawMasks(seed int64) {
 			drawBits(m, kept)
 			continue
 		}
-		values := m.values.F32()
+		values, keep := m.values.F32(), m.Keep()
 		for k := range values {
 			values[k] = 0
 			if kept() {
-				values[k] = m.Keep()
+				values[k] = keep
 			}
 		}
 	}

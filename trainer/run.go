@@ -42,7 +42,7 @@ func Run(ctx context.Context, job Job, rt Runtime, ck Checkpoints, stop <-chan s
 	if err := r.resume(); err != nil {
 		return nil, err
 	}
-	r.batches = r.prefetch()
+	r.batches = r.prefetch(rt)
 	defer r.batches.close()
 	if err := r.epochs(); err != nil {
 		return nil, err
@@ -67,7 +67,6 @@ type run struct {
 	rest                     *compile.Frozen // how the network is divided; nil: it is trained as a whole
 	quick                    *evaluator      // of features, by the rest, in all epochs but the last; nil without
 	state                    *state
-	memory                   DeviceMemory
 	batches                  *prefetcher
 	loss, rate               *onnx.Tensor // scalars
 	scalars                  feed         // those that programs ask for
@@ -89,7 +88,6 @@ func (r *run) open(rt Runtime) error {
 		return err
 	}
 	p.fit(rt)
-	r.memory = rt
 	open := func(p *compile.Program) (opened *program) {
 		if p != nil && err == nil {
 			opened, err = openProgram(rt, p)
@@ -168,16 +166,16 @@ func (r *run) save() error {
 // seconds is the time spent on the job so far, in all attempts.
 func (r *run) seconds() float64 { return r.at.Seconds + time.Since(r.started).Seconds() }
 
-func (r *run) prefetch() *prefetcher {
+func (r *run) prefetch(memory DeviceMemory) *prefetcher {
 	job := &r.job
 	micro, parts := job.micro(), (job.batch()+job.micro()-1)/job.micro()
 	masks := r.masks
 	return prefetch(job.plan(r.at.Epoch, r.at.Step),
 		func(c content) (*batch, error) {
 			if c.train {
-				return newBatch(r.memory, micro, parts, job.inputs(c, r.rest), masks)
+				return newBatch(memory, micro, parts, job.inputs(c, r.rest), masks)
 			}
-			return newBatch(r.memory, job.evalBatch(), 1, job.inputs(c, r.rest), nil)
+			return newBatch(memory, job.evalBatch(), 1, job.inputs(c, r.rest), nil)
 		},
 		func(b *batch, s batchSpec) error {
 			err := b.fill(s, source{data: job.Data, features: job.Features, seed: job.Seed, mirror: job.Mirror, center: job.CenterCrop})

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -88,18 +86,11 @@ func (a *app) findDevices(ctx context.Context) (*hosted, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.forCUDA = providesCUDA(h.library)
+	h.forCUDA = ort.ProvidesCUDA(h.library)
 	if h.found, h.failed = device.Find(ctx); choice.WantsCUDA() {
 		_, err = h.pick(choice)
 	}
 	return h, err
-}
-
-// providesCUDA tells whether a library came with its part for CUDA, which is a file
-// beside it.
-func providesCUDA(library string) bool {
-	_, err := os.Stat(filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so"))
-	return err == nil
 }
 
 func (h *hosted) pick(choice device.Choice) ([]device.GPU, error) {

@@ -29,18 +29,13 @@ func (w window) phases(in, out []int) phases {
 func (p phases) count() int { return onnx.NumElements(p.strides) }
 
 // padded is v [A, B, ...] with its spatial dimensions cut or filled up with a number
-// to the elements that all phases have together.
-func (e *edge) padded(v onnx.Value, p phases, with onnx.Value) onnx.Value {
-	return e.resized(v, 0, p.before, p.reach(), with)
-}
-
-// reach is how many elements of the input the phases have, behind its padding.
-func (p phases) reach() []int {
+// to the elements that all phases have together, and with so many more of A.
+func (e *edge) padded(v onnx.Value, more int, p phases, with onnx.Value) onnx.Value {
 	size := make([]int, len(p.in))
 	for i := range size {
 		size[i] = p.length[i]*p.strides[i] - p.before[i]
 	}
-	return size
+	return e.resized(v, more, p.before, size, with)
 }
 
 // resized is v [A, B, ...] with so many numbers put in front of its spatial
@@ -90,7 +85,7 @@ func every2nd(from, dims int) []int {
 // those of a picture of zeros, for shifts that leave the last.
 func (e *edge) phaseRows(x onnx.Value, p phases) onnx.Value {
 	n, c, dims := x.Shape[0], x.Shape[1], len(p.in)
-	x = e.resized(x, 1, p.before, p.reach(), e.Zero())
+	x = e.padded(x, 1, p, e.Zero())
 	x = e.Reshape(x, concat([]int{n + 1, p.group, c / p.group}, p.split())...)
 	perm := concat([]int{1}, every2nd(4, dims), []int{2, 0}, every2nd(3, dims))
 	return e.Reshape(e.Transpose(x, perm...), p.group, p.count()*c/p.group, (n+1)*onnx.NumElements(p.length))

@@ -75,7 +75,7 @@ func (e *edge) maxPoolSpread() onnx.Value {
 	w.group = 1
 	p := w.phases(x.Shape[2:], y.Shape[2:])
 	lowest := e.Scalar(math.Inf(-1))
-	padded := e.padded(x, p, lowest)
+	padded := e.padded(x, 0, p, lowest)
 	return e.spread(w, p.in, p.out, func(tap []int) onnx.Value {
 		hit := e.Op("Equal", nil, e.readBy(padded, p, tap), y)
 		given := e.Where(hit, left, e.Zero())

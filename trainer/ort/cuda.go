@@ -7,11 +7,21 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 )
 
 // cudaProvider is the file that the library loads for CUDA, from its own folder.
 const cudaProvider = "libonnxruntime_providers_cuda.so"
+
+// ProvidesCUDA tells whether a library came with its part for CUDA, which is a file
+// beside it.
+func ProvidesCUDA(library string) bool {
+	_, err := os.Stat(providerBeside(library))
+	return err == nil
+}
+
+func providerBeside(library string) string { return filepath.Join(filepath.Dir(library), cudaProvider) }
 
 // leastCuDNN is the version of cuDNN that providers of APIVersion are built for.
 const leastCuDNN = "9"
@@ -38,8 +48,8 @@ func inspectCUDA(lib *library) (CUDA, error) {
 	if runtime.GOOS != "linux" {
 		return CUDA{}, nil // the library finds its parts by other rules, and says what it misses
 	}
-	c := CUDA{Provider: filepath.Join(filepath.Dir(lib.path), cudaProvider)}
-	if _, err := os.Stat(c.Provider); err != nil {
+	c := CUDA{Provider: providerBeside(lib.path)}
+	if !ProvidesCUDA(lib.path) {
 		return c, &DeviceError{Device: "cuda", Advice: adviceFor("cuda"),
 			Reason: fmt.Sprintf("%s is missing: the ONNX Runtime %s beside it was installed without CUDA", c.Provider, lib.version)}
 	}
@@ -155,6 +165,7 @@ func missingError(c CUDA, failed []failedLoad) error {
 func cudaDriver(toolkit string) (version string, devices int, failure string) {
 	d := queryDriver()
 	version = fmt.Sprintf("%d.%d", d.version/1000, d.version%1000/10)
+	wanted, _ := strconv.Atoi(toolkit) // 0 where it is not known
 	switch {
 	case !d.found:
 		return "", 0, "the NVIDIA driver is not there (libcuda.so.1: " + d.reason + ")"
@@ -166,17 +177,8 @@ func cudaDriver(toolkit string) (version string, devices int, failure string) {
 		return version, 0, reason
 	case d.code != 0:
 		return version, 0, fmt.Sprintf("the NVIDIA driver cannot be used: error %d of cuInit", d.code)
-	case toolkit != "" && d.version/1000 < atoi(toolkit):
+	case d.version/1000 < wanted:
 		return version, d.devices, fmt.Sprintf("the NVIDIA driver serves CUDA up to %s, and the library is built for CUDA %s", version, toolkit)
 	}
 	return version, d.devices, ""
-}
-
-// atoi is the number that majorOf's digits are.
-func atoi(digits string) int {
-	n := 0
-	for _, d := range digits {
-		n = 10*n + int(d-'0')
-	}
-	return n
 }

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -143,18 +144,12 @@ func (t Tuning) Check() error {
 
 // cudaOptions are the CUDA provider's, as its documentation names them.
 func (t Tuning) cudaOptions() map[string]string {
-	word := func(word, fallback string) string {
-		if word == "" {
-			return fallback
-		}
-		return word
-	}
 	bit := map[bool]string{false: "0", true: "1"}
 	o := map[string]string{
 		"device_id": "0", // the others are not shown to this process
 		// "k" is how the provider writes the constant's prefix.
-		"arena_extend_strategy":     map[string]string{"same_as_requested": "kSameAsRequested", "next_power_of_two": "kNextPowerOfTwo"}[word(t.Arena, arenas[0])],
-		"cudnn_conv_algo_search":    strings.ToUpper(word(t.CuDNNSearch, searches[0])),
+		"arena_extend_strategy":     map[string]string{"same_as_requested": "kSameAsRequested", "next_power_of_two": "kNextPowerOfTwo"}[cmp.Or(t.Arena, arenas[0])],
+		"cudnn_conv_algo_search":    strings.ToUpper(cmp.Or(t.CuDNNSearch, searches[0])),
 		"use_tf32":                  bit[t.TF32],
 		"do_copy_in_default_stream": "1",
 	}
