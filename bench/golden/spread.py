@@ -33,8 +33,12 @@ def value(n, seed, scale):
     return ((2 * h.astype(numpy.float64) / 2**32 - 1) * scale).astype(numpy.float32)
 
 
-def weights(graph, start):
-    """Parameters and running statistics by name, as float32, numbered in the order of their first use."""
+def weights(graph, settings, start):
+    """Parameters and running statistics by name, as float32, numbered in the order of their first use.
+
+    Where the learning rate has multipliers, the network is pretrained: the layer that they name is new, the others start
+    from the file. Otherwise the file has no weights."""
+    pretrained, new = bool(settings["lr_mult"]), settings["lr_mult"]
     shapes, scales = {}, set()
     for t in graph.initializer:
         if t.data_type == onnx.TensorProto.FLOAT:
@@ -51,9 +55,15 @@ def weights(graph, start):
             if n.op_type == "ConstantOfShape" or name not in shapes or name in out:
                 continue
             shape, number = shapes[name], len(out) + 1
+            if name in new:
+                shape = [settings["classes"]] + shape[1:]
             size = int(numpy.prod(shape))
             w = numpy.zeros(size, numpy.float32)
-            if len(shape) >= 2:
+            if pretrained and name not in new:
+                w = constants[name].reshape(-1)
+            elif pretrained and len(shape) >= 2:
+                w = value(size, number, 0.02)
+            elif len(shape) >= 2:
                 w = value(size, number, float(numpy.float32((6 / numpy.prod(shape[1:])) ** 0.5)))
             elif name in scales:
                 w = numpy.ones(size, numpy.float32)
@@ -89,6 +99,10 @@ def forward(graph, logits, values):
             y = x[0] @ (x[1].T if a.get("transB") else x[1]) + x[2]
         elif n.op_type == "BatchNormalization":
             y = F.batch_norm(x[0], None, None, x[1], x[2], True, 0, a.get("epsilon", 1e-5))
+        elif n.op_type == "Concat":
+            y = torch.cat(x, a["axis"])
+        elif n.op_type == "GlobalAveragePool":
+            y = x[0].mean((2, 3), keepdim=True)
         elif n.op_type == "Sum":
             y = sum(x[1:], x[0])
         elif n.op_type == "Reshape":
@@ -104,7 +118,7 @@ def forward(graph, logits, values):
 
 def losses(graph, settings, start, dtype):
     s = settings
-    named, statistics = weights(graph, start)
+    named, statistics = weights(graph, s, start)
     params = {k: v.to(dtype).requires_grad_(k not in statistics) for k, v in named.items()}
     velocity = {k: torch.zeros_like(v) for k, v in params.items()}
     images = torch.from_numpy(value(s["batch"] * 3 * s["size"] ** 2, 1000, s["input_scale"])).to(dtype)
@@ -119,7 +133,8 @@ def losses(graph, settings, start, dtype):
         gradients = torch.autograd.grad(loss, [params[k] for k in trained])
         with torch.no_grad():
             for k, g in zip(trained, gradients):
-                velocity[k] = s["momentum"] * velocity[k] + s["learning_rate"] * (g + s["weight_decay"] * params[k])
+                rate = s["learning_rate"] * s["lr_mult"].get(k, 1)
+                velocity[k] = s["momentum"] * velocity[k] + rate * (g + s["weight_decay"] * params[k])
                 params[k] -= velocity[k]
     return out
 

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // TestBenchGPUSweep runs the part of bench/gpu that kills a trainer and then the whole
@@ -13,7 +15,7 @@ import (
 func TestBenchGPUSweep(t *testing.T) {
 	w := newWorkspace(t, "DEVICE=cpu", "EPOCHS=10")
 	folder := filepath.Join(w.dir, "sweep")
-	cmd := exec.Command(filepath.Join(repoRoot(t), "bench", "gpu", "sweep.sh"), w.command().Path, folder)
+	cmd := exec.Command(filepath.Join(testenv.Root(t), "bench", "gpu", "sweep.sh"), w.command().Path, folder)
 	cmd.Env = w.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -13,32 +13,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
-
-// sharedData is the folder of real photographs and networks, or "" where this
-// machine has none.
-func sharedData(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("ORCHESTRATOR_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join(repoRoot(t), "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "hymenoptera")); err != nil {
-		return ""
-	}
-	return dir
-}
 
 // TestRealPhotographs is a short form of examples/hymenoptera.yaml: a part of
 // the photographs, two epochs, two folds; through run, and through Redis and
 // MinIO with two workers, with the same figures.
 func TestRealPhotographs(t *testing.T) {
-	data := sharedData(t)
-	if data == "" {
-		t.Skip("the photographs are not on this machine (ORCHESTRATOR_TEST_DATA)")
-	}
+	testenv.Daily(t)
+	data := testenv.Data(t)
 	sweep := []string{
-		filepath.Join(repoRoot(t), "examples", "hymenoptera.yaml"),
+		filepath.Join(testenv.Root(t), "examples", "hymenoptera.yaml"),
 		"--set", "dataset.path=" + filepath.Join(data, "hymenoptera"),
 		"--set", "model.base=" + filepath.Join(data, "models", "squeezenet1.1-7.onnx"),
 		"--set", `dataset.include=["val/*.jpg"]`,

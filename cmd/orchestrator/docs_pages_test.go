@@ -22,6 +22,7 @@ import (
 	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 // The documentation is held to the program in three ways. Every `orchestrator`
@@ -62,7 +63,7 @@ func blocksOf(page string) []block {
 // docPages are all pages for users, by path below the repository.
 func docPages(t *testing.T) map[string]string {
 	t.Helper()
-	root := repoRoot(t)
+	root := testenv.Root(t)
 	pages := map[string]string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -282,7 +283,7 @@ func TestDeployedSettingsExist(t *testing.T) {
 		known[envName(s.key)] = true
 	}
 	texts := docPages(t)
-	root := repoRoot(t)
+	root := testenv.Root(t)
 	for _, pattern := range []string{"docker-compose.yml", "Dockerfile", "deploy/systemd/*", "deploy/kubernetes/*/*"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(files) == 0 {

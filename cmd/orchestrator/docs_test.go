@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orchestrator/scheduler/queue"
+	"orchestrator/tools/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated pages in docs/")
@@ -46,7 +47,7 @@ This page is generated from the program: `+"`go test ./cmd/orchestrator -run Tes
 // holdPage compares a generated page with the one in docs, or rewrites that.
 func holdPage(t *testing.T, name, want string) {
 	t.Helper()
-	path := filepath.Join(repoRoot(t), "docs", name)
+	path := filepath.Join(testenv.Root(t), "docs", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

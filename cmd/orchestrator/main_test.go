@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // asProgram makes the test binary behave as the orchestrator itself, for real
@@ -66,27 +67,11 @@ func library(t *testing.T) string {
 	if path := os.Getenv("ORCHESTRATOR_ONNXRUNTIME_LIBRARY"); path != "" {
 		return path
 	}
-	found, err := filepath.Glob(filepath.Join(repoRoot(t), "build", "onnxruntime", "lib", "libonnxruntime*"))
+	found, err := filepath.Glob(filepath.Join(testenv.Root(t), "build", "onnxruntime", "lib", "libonnxruntime*"))
 	if err != nil || len(found) == 0 {
 		t.Fatal("the ONNX Runtime library is missing: run `make setup`")
 	}
 	return found[0]
-}
-
-func repoRoot(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
 }
 
 // command is the orchestrator as a process of its own.

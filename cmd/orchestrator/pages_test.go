@@ -13,6 +13,7 @@ import (
 	"orchestrator/cmd/orchestrator/internal/web/browsertest"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 // watchedSweep is one whose jobs take a second or two, so that its pages can be seen
@@ -35,7 +36,7 @@ parameters:
 // TestPages drives a browser through the pages of the server, beside a real sweep.
 // One browser serves all of it.
 func TestPages(t *testing.T) {
-	b := browsertest.Start(t, repoRoot(t))
+	b := browsertest.Start(t, testenv.Root(t))
 	t.Run("a sweep that runs", func(t *testing.T) { testPagesOfRunningSweep(t, b) })
 	t.Run("failed jobs", func(t *testing.T) { testPagesOfFailedJobs(t, b) })
 	t.Run("hostile names", func(t *testing.T) { testPagesOfHostileNames(t, b) })

@@ -6,17 +6,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // TestZoo runs tools/zoo.sh, which trains networks through the command line, on
 // CaffeNet and the smallest of the light models with fewer pictures and steps.
 func TestZoo(t *testing.T) {
 	models := []string{"builtin:caffenet"}
-	data := os.Getenv("ORCHESTRATOR_TEST_DATA")
-	if data == "" {
-		data = filepath.Join(repoRoot(t), "..", "shared", "data")
-	}
-	if light := filepath.Join(data, "models", "light_squeezenet.onnx"); exists(light) {
+	if light := testenv.DataPath(t, "models", "light_squeezenet.onnx"); exists(light) {
 		models = append(models, light)
 	}
 	w := newWorkspace(t)
@@ -37,7 +35,7 @@ func TestZoo(t *testing.T) {
 
 // runZoo runs the script with the test binary as the program.
 func runZoo(w *workspace, program string, models []string, env ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(repoRoot(w.t), "tools", "zoo.sh"), models...)
+	cmd := exec.Command(filepath.Join(testenv.Root(w.t), "tools", "zoo.sh"), models...)
 	cmd.Env = append(append(w.env, "ZOO_ORCHESTRATOR="+program), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

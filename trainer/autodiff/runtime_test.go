@@ -2,40 +2,18 @@ package autodiff
 
 import (
 	"math"
-	"os"
 	"testing"
 
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
-
-// newRuntime opens ONNX Runtime; without the library the test is skipped, in
-// continuous integration it fails.
-func newRuntime(t *testing.T) *ort.Runtime {
-	t.Helper()
-	if _, _, err := ort.FindLibrary("", "cpu"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	r, err := ort.New(ort.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
-}
 
 // TestRuntimeAgrees runs each case's gradient graph through ONNX Runtime in
 // float32 and compares with the evaluator's float64.
 func TestRuntimeAgrees(t *testing.T) {
-	r := newRuntime(t)
+	r := orttest.New(t, 1)
 	for how, l := range lowerings {
 		for _, c := range gradCases {
 			if c.noRuntime == "" {

@@ -5,6 +5,7 @@ import (
 
 	"orchestrator/trainer/builtin"
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // BenchmarkStep measures a training step of 32 pictures through ONNX Runtime
@@ -25,7 +26,7 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func benchmarkStep(b *testing.B, model *onnx.Graph, size int) {
-	r := newRuntime(b)
+	r := orttest.New(b, 2)
 	o := Options{Batch: 32, Channels: 3, Height: size, Width: size, Momentum: 0.9, Decay: 5e-4, FloatInput: true}
 	p, err := Train(model, o)
 	if err != nil {

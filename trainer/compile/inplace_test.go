@@ -9,12 +9,13 @@ import (
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/optim"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // A session that writes new values over the old ones makes the same bits as one
 // that writes them elsewhere.
 func TestOverwrittenStateHasTheSameBits(t *testing.T) {
-	r := newRuntime(t)
+	r := orttest.New(t, 2)
 	o := options(4)
 	for _, optimizer := range optim.Names() {
 		for name, c := range map[string]struct {
@@ -128,7 +129,7 @@ func wideOptions() Options {
 // The blocks of a matrix move as its elements should: v' = mu·v + lr·(g + wd·w),
 // w' = w - v', with the gradient from a program without blocks.
 func TestBlocksAreUpdatedAsTheWholeIs(t *testing.T) {
-	r := newRuntime(t)
+	r := orttest.New(t, 2)
 	model := wide()
 	p, sums := must(Train(model, wideOptions()))(t), must(Accumulate(model, wideOptions()))(t)
 	m, g := machineOf(t, r, model, p), machineOf(t, r, model, sums)

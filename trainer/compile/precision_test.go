@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // in is the options with a precision.
@@ -68,13 +71,16 @@ func TestPrecisionTableNamesOperators(t *testing.T) {
 // error of at most u, move it by R·u times a condition number, of which 4 is
 // allowed. Roundings go either way, and mostly cancel: half of the networks are
 // within R·u/4. What a gradient is compared with is its own norm and a tenth of the
-// largest one's, for a bias below a normalisation has none but rounding.
+// largest one's, for a bias below a normalisation has none but rounding. Some networks
+// have a unit close to where ReLU or MaxPool changes sides: one in 200 is further off,
+// and may be, as far as its exact gradients move with the images and the weights.
 func TestRandomNetworksInTwoBytes(t *testing.T) {
-	r := newRuntime(t)
+	r := orttest.New(t, 2)
 	for _, precision := range []string{"float16", "bfloat16"} {
 		t.Run(precision, func(t *testing.T) {
 			var shares []float64
-			for seed := range uint64(100) {
+			first := 1000 * testenv.Seed(t)
+			for seed := first; seed < first+uint64(testenv.Size(20, 40, 1000)); seed++ {
 				net := newRandomNet(seed)
 				for range 3 + net.r.IntN(6) {
 					blocks[net.r.IntN(len(blocks))](net)
@@ -87,11 +93,22 @@ func TestRandomNetworksInTwoBytes(t *testing.T) {
 					}
 					p := must(Accumulate(model, o.in(precision)))(t)
 					rounded := checkLowered(t, p, precisions[precision])
-					share := deviation(t, model, o, p, r) / (float64(rounded) * precisions[precision].Roundoff())
-					if !(share <= 4) {
-						t.Errorf("seed %d, %v: off by %.2g times the sum of all %d roundings", seed, ops(model), share, rounded)
+					sum := float64(rounded) * precisions[precision].Roundoff()
+					d := newDeviation(t, model, o, p)
+					if !(d.evaluator <= 4*sum) && !(d.evaluator <= 4*d.moves(t, sum)) {
+						t.Errorf("seed %d, %v: off by %.2g times the sum of all %d roundings", seed, ops(model), d.evaluator/sum, rounded)
 					}
-					shares = append(shares, share)
+					off := d.runtime(t, r)
+					if o.Deterministic && slices.Contains(ops(model), "MaxPool") {
+						// Its gradient compares values with their maximum. The CPU provider, which has
+						// no kernel for some of them, takes out Casts to float16 and back, and then
+						// rounds the maximum but not the values: none is equal.
+						off = 0
+					}
+					if !(off <= 2*d.evaluator+0.01) && !(off <= 4*d.moves(t, sum)) {
+						t.Errorf("seed %d, %v: ONNX Runtime is off by %.2g, the evaluator by %.2g", seed, ops(model), off, d.evaluator)
+					}
+					shares = append(shares, d.evaluator/sum)
 				})
 			}
 			slices.Sort(shares)
@@ -102,34 +119,68 @@ func TestRandomNetworksInTwoBytes(t *testing.T) {
 	}
 }
 
-// deviation is the largest relative deviation of a result of p from that of the
-// same in double precision. ONNX Runtime takes the graph too: with float16, where
-// its CPU provider puts Casts around what it has no kernel for, it comes out within
-// that deviation or a few roundings; of bfloat16 it has few kernels, but finds no
-// fault in the types.
-func deviation(t *testing.T, model *onnx.Graph, o Options, p *Program, r *ort.Runtime) float64 {
+// deviation is the largest relative deviation of a result of p from that of the same
+// in double precision.
+type deviation struct {
+	exact     *Program
+	p         *Program
+	want, in  values
+	started   values // of exact
+	evaluator float64
+}
+
+func newDeviation(t *testing.T, model *onnx.Graph, o Options, p *Program) *deviation {
 	t.Helper()
-	exact := must(Accumulate(model, o))(t)
-	want, in := run(t, exact, start(t, model, exact)), start(t, model, p)
-	if scale := in["loss_scale"]; scale != nil {
+	d := &deviation{exact: must(Accumulate(model, o))(t), p: p, in: start(t, model, p)}
+	d.started = start(t, model, d.exact)
+	d.want = run(t, d.exact, d.started)
+	if scale := d.in["loss_scale"]; scale != nil {
 		scale.Data[0] = 1024
 	}
-	got := run(t, p, in)
+	got := run(t, p, d.in)
 	if finite := got["finite"]; finite != nil && finite.Data[0] != 1 {
 		t.Error("the gradients are not finite")
 	}
-	most := farthest(want, func(name string) []float64 { return got[name].Data })
-	session, err := r.Open(p.Graph)
+	d.evaluator = farthest(d.want, func(name string) []float64 { return got[name].Data })
+	return d
+}
+
+// runtime is ONNX Runtime's deviation. With float16, where its CPU provider puts Casts
+// around what it has no kernel for, it is the evaluator's or a few roundings; of
+// bfloat16 it has few kernels (0 is returned), but finds no fault in the types.
+func (d *deviation) runtime(t *testing.T, r *ort.Runtime) float64 {
+	t.Helper()
+	session, err := r.Open(d.p.Graph)
 	if err != nil {
-		if p.input("loss_scale") || !strings.Contains(err.Error(), "Could not find an implementation") {
+		if d.p.input("loss_scale") || !strings.Contains(err.Error(), "Could not find an implementation") {
 			t.Error(err)
 		}
-		return most
+		return 0
 	}
 	defer session.Close()
-	single := runSingle(t, session, p, in)
-	if off := farthest(want, func(name string) []float64 { return onnxeval.FromTensor(single[name]).Data }); !(off <= 2*most+0.01) {
-		t.Errorf("ONNX Runtime is off by %.2g, the evaluator by %.2g", off, most)
+	single := runSingle(t, session, d.p, d.in)
+	return farthest(d.want, func(name string) []float64 { return onnxeval.FromTensor(single[name]).Data })
+}
+
+// moves is how far the exact results move when images and weights do by a share of
+// their size, in the worst of many ways.
+func (d *deviation) moves(t *testing.T, share float64) float64 {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 2))
+	most := 0.0
+	for range 40 {
+		moved := values{}
+		for name, a := range d.started {
+			moved[name] = a
+			if name == "images" || strings.HasPrefix(name, "param:") {
+				moved[name] = onnxeval.New(a.Shape...)
+				for i, x := range a.Data {
+					moved[name].Data[i] = x * (1 + share*(2*r.Float64()-1))
+				}
+			}
+		}
+		got := run(t, d.exact, moved)
+		most = max(most, farthest(d.want, func(name string) []float64 { return got[name].Data }))
 	}
 	return most
 }
@@ -288,7 +339,7 @@ func TestNormalisedLargeNumbersInFloat16(t *testing.T) {
 	l.add("flat", "Flatten", onnx.Attrs{"axis": int64(1)})
 	model := l.add("fc", "Gemm", onnx.Attrs{"transB": int64(1)}, l.weight("fc_w", 3, 4)).graph(onnx.Batch, 3)
 	p := must(Accumulate(model, options(2).in("float16")))(t)
-	if off := deviation(t, model, options(2), p, newRuntime(t)); !(off < 0.01) {
+	if off := newDeviation(t, model, options(2), p).evaluator; !(off < 0.01) {
 		t.Errorf("off by %.2g", off)
 	}
 }
@@ -353,16 +404,12 @@ func TestRunningStatisticsOfALostStep(t *testing.T) {
 // probability u, and a gradient that goes another way in a share u of its elements is
 // off by √u: 2.2 %. That is allowed for the median.
 func TestGoldenFirstStepInFloat16(t *testing.T) {
-	r := newRuntime(t)
-	for _, c := range []struct {
-		name, file string
-		weights    func(g *onnx.Graph)
-	}{
-		{"squeezenet_hymenoptera_head", "squeezenet1.1-7.onnx", hymenopteraHead},
-		{"light_bvlc_alexnet", "light_bvlc_alexnet.onnx", lightWeights},
-		{"light_resnet50", "light_resnet50.onnx", lightWeights},
-	} {
+	r := orttest.New(t, 2)
+	for i, c := range goldenNetworks {
 		t.Run(c.name, func(t *testing.T) {
+			if i > 0 {
+				testenv.Full(t, "SqueezeNet's first step in float16")
+			}
 			g, model := loadGolden(t, c.name, c.file)
 			c.weights(model)
 			p := must(Accumulate(model, g.options().in("float16")))(t)

@@ -11,6 +11,7 @@ import (
 	"orchestrator/trainer/autodiff"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
+	"orchestrator/trainer/ort/orttest"
 )
 
 const seed = 7
@@ -395,7 +396,7 @@ func TestBatchNormalizationTrains(t *testing.T) {
 // statistics that it is given; ours must still be the old ones when the new are
 // made of them.
 func TestRuntimeMovesRunningStatistics(t *testing.T) {
-	r := newRuntime(t)
+	r := orttest.New(t, 2)
 	model := normalised()
 	p := must(Train(model, normalisedOptions(4)))(t)
 	in := start(t, model, p)

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/ort"
+	"orchestrator/trainer/ort/orttest"
 )
 
 // spread is what bench/golden/spread.py wrote: PyTorch's runs from starts that
@@ -35,41 +37,86 @@ func nudge(g *onnx.Graph, start int, scale float64) {
 	})
 }
 
-// TestGoldenSpread is for the networks whose runs part from a rounding error on:
-// where a unit's input rounds to the other side of zero, ReLU sends a gradient
-// elsewhere, and the difference grows by a factor of 2 a step in AlexNet and of
-// 10 in ResNet-50. In which step that happens is chance, in PyTorch as here: from
-// weights that are 2e-7 apart, even float64 gets 2e-3 apart in AlexNet and 0.08 in
-// ResNet-50. So several starts are compared: the largest deviation of a run's
-// losses from the float64 run of the same start, in the median over the starts,
-// may be 3 times PyTorch's.
-func TestGoldenSpread(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time")
+func loadSpread(t testing.TB, name string) spread {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "spread_"+name+".json"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	r := newRuntime(t)
-	for _, name := range []string{"light_bvlc_alexnet", "light_resnet50"} {
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join("testdata", "spread_"+name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var s spread
-			if err := json.Unmarshal(text, &s); err != nil {
-				t.Fatal(err)
-			}
-			var ours, theirs []float64
+	var s spread
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// parts is, for each step, how far PyTorch's runs have parted by then, in the pair
+// that parts the most: float32 from float64 from the same start, and float64 from
+// float64 from starts that are a rounding error apart.
+func (s spread) parts() []float64 {
+	most := make([]float64, len(s.Runs[0].Float64))
+	pair := func(want, got []float64) {
+		for i, w := range want {
+			most[i] = max(most[i], math.Abs(got[i]-w)/w)
+		}
+	}
+	for i, a := range s.Runs {
+		pair(a.Float64, a.Float32)
+		for _, b := range s.Runs[:i] {
+			pair(a.Float64, b.Float64)
+		}
+	}
+	for i := range most[1:] {
+		most[i+1] = max(most[i+1], most[i])
+	}
+	return most
+}
+
+// allowed is how far a loss of each step may be from the float64 run's. Two correct
+// runs part when a unit's input rounds to the other side of zero, or another value of
+// a window becomes its maximum: ReLU and MaxPool then send a gradient elsewhere, and
+// the difference grows, by a factor of 2 a step in AlexNet and of 10 in ResNet-50. In
+// which step that happens is chance, on every processor another: one flip changes
+// AlexNet's next loss by 6e-6. So the first loss, before any update, is held to 1e-5,
+// the next ones to 1e-4, and the later ones to ten times what PyTorch's own runs part.
+func (s spread) allowed() []float64 {
+	out := s.parts()
+	for i := range out {
+		out[i] = max(10*out[i], 1e-4)
+	}
+	out[0] = 1e-5
+	return out
+}
+
+// TestGoldenSpread repeats the runs from several starts. Each is held to allowed, and
+// as flips are chance in single runs but not in several, the median of the starts'
+// deviations to three times what PyTorch's runs part.
+func TestGoldenSpread(t *testing.T) {
+	testenv.Full(t, "TestGoldenRuns from one start")
+	r := orttest.New(t, 2)
+	for _, c := range goldenNetworks {
+		t.Run(c.name, func(t *testing.T) {
+			s := loadSpread(t, c.name)
+			steps := make([][]float64, len(s.Runs[0].Float64)) // deviations of all starts
+			allowed, parts := s.allowed(), s.parts()
 			for _, run := range s.Runs {
-				g, model := loadGolden(t, name, name+".onnx")
-				lightWeights(model)
+				g, model := loadGolden(t, c.name, c.file)
+				c.weights(model)
 				nudge(model, run.Start, s.Nudge)
-				ours = append(ours, strays(run.Float64, lossesOf(t, r, g, model)))
-				theirs = append(theirs, strays(run.Float64, run.Float32))
+				for i, loss := range lossesOf(t, r, g, model) {
+					off := math.Abs(loss-run.Float64[i]) / run.Float64[i]
+					steps[i] = append(steps[i], off)
+					if !(off <= allowed[i]) {
+						t.Errorf("start %d, step %d: off by %.2g, allowed %.2g", run.Start, i, off, allowed[i])
+					}
+				}
 			}
-			t.Logf("largest deviations: ours %.1e, PyTorch's %.1e", ours, theirs)
-			if a, b := median(ours), median(theirs); !(a <= 3*b) {
-				t.Errorf("the losses stray by %.2g in the median, PyTorch's by %.2g", a, b)
+			for i, offs := range steps {
+				if m := median(offs); !(m <= max(3*parts[i], 1e-5)) {
+					t.Errorf("step %d: the losses are off by %.2g in the median, PyTorch's runs part by %.2g", i, m, parts[i])
+				}
 			}
+			t.Logf("largest deviations in the last step: %.1e; PyTorch's runs part by %.1e", slices.Max(steps[len(steps)-1]), parts[len(parts)-1])
 		})
 	}
 }
@@ -85,15 +132,6 @@ func lossesOf(t *testing.T, r *ort.Runtime, g golden, model *onnx.Graph) []float
 		out = append(out, m.step(t))
 	}
 	return out
-}
-
-// strays is the largest relative deviation.
-func strays(want, got []float64) float64 {
-	worst := 0.0
-	for i, w := range want {
-		worst = max(worst, math.Abs(got[i]-w)/w)
-	}
-	return worst
 }
 
 func median(xs []float64) float64 {

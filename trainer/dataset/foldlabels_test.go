@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // flat is a folder of pictures without class folders, and of folds that label
@@ -83,10 +85,7 @@ func TestLabelsFromTheFoldsErrors(t *testing.T) {
 // "positive" scores: the figures are computed from the lists, mean ± sample
 // standard deviation over the five folds.
 func TestDeepSent(t *testing.T) {
-	root := sharedData(t, "deepsent")
-	if root == "" {
-		t.Skip("the published folds are not here")
-	}
+	root := testenv.Data(t, "deepsent")
 	for _, level := range []struct {
 		name      string
 		pictures  int

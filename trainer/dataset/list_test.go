@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // TestLists: every form of list gives the same samples.
@@ -163,10 +165,7 @@ func TestReadFoldsErrors(t *testing.T) {
 // TestDeepSentFolds reads the published folds of three agreement levels, with
 // drawn stand-ins for the pictures: each picture is tested on exactly once.
 func TestDeepSentFolds(t *testing.T) {
-	root := sharedData(t, "deepsent")
-	if root == "" {
-		t.Skip("the published folds are not here")
-	}
+	root := testenv.Data(t, "deepsent")
 	for _, level := range []string{"three_agree", "four_agree", "five_agree"} {
 		t.Run(level, func(t *testing.T) {
 			dir := filepath.Join(root, level)

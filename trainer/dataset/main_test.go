@@ -143,29 +143,6 @@ func wantBadInput(t testing.TB, err error, words ...string) {
 	}
 }
 
-// sharedData is the folder of real data, or "" where there is none.
-func sharedData(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("ORCHESTRATOR_TEST_DATA")
-	if root == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				root = filepath.Join(dir, "..", "shared", "data")
-				break
-			}
-		}
-	}
-	path := filepath.Join(root, name)
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
-}
-
 func readText(t testing.TB, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)

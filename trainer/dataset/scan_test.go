@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -247,10 +249,7 @@ func TestGlobs(t *testing.T) {
 // TestHymenoptera reads 396 real photographs; the example's include pattern
 // takes these and nothing else.
 func TestHymenoptera(t *testing.T) {
-	dir := sharedData(t, "hymenoptera")
-	if dir == "" {
-		t.Skip("the photographs are not here")
-	}
+	dir := testenv.Data(t, "hymenoptera")
 	ix := mustScan(t, Options{Path: dir, Include: []string{"*.jpg"}})
 	perClass := map[string]int{}
 	for _, s := range ix.Samples {

@@ -2,10 +2,9 @@ package onnx_test
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/builtin"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
@@ -141,15 +140,7 @@ func TestPublishedCounts(t *testing.T) {
 // published is a network of the test data.
 func published(t *testing.T, file string) *onnx.Graph {
 	t.Helper()
-	dir := os.Getenv("ORCHESTRATOR_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(dir, "models", file)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no test data: set ORCHESTRATOR_TEST_DATA")
-	}
-	g, err := onnximport.Load(path)
+	g, err := onnximport.Load(testenv.Data(t, "models", file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -94,12 +96,9 @@ func TestEncodeErrors(t *testing.T) {
 
 // TestRealFiles: what exporters wrote survives being written and read again.
 func TestRealFiles(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testData(t), "models", "*.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skip("the real networks are not here")
+	files, err := filepath.Glob(filepath.Join(testenv.Data(t, "models"), "*.onnx"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no networks: %v", err)
 	}
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -127,25 +126,6 @@ func TestRealFiles(t *testing.T) {
 			}
 		})
 	}
-}
-
-// testData is the folder of real data, which need not exist.
-func testData(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("ORCHESTRATOR_TEST_DATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "..", "shared", "data")
-		}
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
 }
 
 // modelWith is a file whose graph has the one field.

@@ -2,11 +2,10 @@ package surgery_test
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
 	"orchestrator/trainer/onnx/onnximport"
@@ -17,15 +16,7 @@ import (
 // published reads one of the published networks, or skips.
 func published(t *testing.T, name string) *onnx.Graph {
 	t.Helper()
-	dir := os.Getenv("ORCHESTRATOR_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(dir, "models", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not there", path)
-	}
-	g, err := onnximport.Load(path)
+	g, err := onnximport.Load(testenv.Data(t, "models", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,38 +1,17 @@
 package onnximport_test
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnximport"
 )
 
-// sharedModels is the folder of real networks, or "" where there is none.
-func sharedModels(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("ORCHESTRATOR_TEST_DATA"); dir != "" {
-		return filepath.Join(dir, "models")
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "..", "shared", "data", "models")
-		}
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
-}
-
 // TestRealNetworks imports what people have: every network gets one open input,
 // its parameters marked, its layers named, and shapes at any batch size.
 func TestRealNetworks(t *testing.T) {
-	dir := sharedModels(t)
 	for _, c := range []struct {
 		file       string
 		parameters int
@@ -46,11 +25,7 @@ func TestRealNetworks(t *testing.T) {
 		{"light_resnet50.onnx", 25557032, 161, []string{"gpu_0/conv1", "gpu_0/res_conv1_bn", "gpu_0/pred"}, []int{8, 1000}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			path := filepath.Join(dir, c.file)
-			if _, err := os.Stat(path); err != nil {
-				t.Skipf("the real networks are not here: %v", err)
-			}
-			g, err := onnximport.Load(path)
+			g, err := onnximport.Load(testenv.Data(t, "models", c.file))
 			if err != nil {
 				t.Fatal(err)
 			}

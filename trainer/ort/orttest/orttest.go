@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/ort"
 )
 
@@ -18,6 +19,7 @@ func New(t testing.TB, threads int) *ort.Runtime {
 
 func start(t testing.TB, o ort.Options) *ort.Runtime {
 	t.Helper()
+	o.Threads = testenv.Threads(t, o.Threads)
 	rt, err := ort.New(o)
 	if err != nil {
 		t.Fatalf("ONNX Runtime: %v", err)
