@@ -1,25 +1,15 @@
 #!/usr/bin/env bash
-# Runs every test, with the race detector wherever there are goroutines: the
-# compiler and the searches have none, and their tests compute whole training steps
-# in float64 and thousands of searches, which would take 15 times as long; and what
-# memory training takes, the race detector would hide under its own. In CI a test
-# that skips is a failure: it would hide a part that is missing.
-set -euo pipefail
+# Runs the daily tier of the tests (tools/testenv) and lists what failed once, at the
+# end; the full tier where ORCHESTRATOR_TEST_FULL is set. Arguments go to go test.
+#
+# build/test.json is what go test -json said. In CI a test that skips for another
+# reason than its tier is a failure: it would hide a part that is missing.
+set -uo pipefail
 cd "$(dirname "$0")/.."
-go vet ./...
-
-run() {
-  log=build/$1.json
-  shift
-  build/tools/gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile "$log" -- -timeout 75m "$@"
-  if [ "${CI:-}" = true ] && skipped=$(grep '"Action":"skip"' "$log" | grep '"Test":'); then
-    echo "skipped in CI:" >&2
-    echo "$skipped" >&2
-    exit 1
-  fi
-}
-
-run test-compile "$@" ./trainer/compile ./scheduler/search
-run test-memory -run 'Memory|MicroBatches' "$@" ./trainer
-# shellcheck disable=SC2046 # one word per package
-run test -race "$@" $(go list ./... | grep -v -e '/trainer/compile$' -e '/scheduler/search$')
+mkdir -p build
+build/tools/gotestsum --format pkgname --hide-summary skipped --jsonfile build/test.json --raw-command -- ./tools/test-groups.sh "$@"
+code=$?
+if [ "${CI:-}" = true ]; then
+  go run ./tools/testskips build/test.json || code=1
+fi
+exit $code

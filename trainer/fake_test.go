@@ -8,13 +8,14 @@ import (
 
 	"go.uber.org/goleak"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/ort/orttest"
 	"orchestrator/trainer/rng"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(testenv.Exit)) }
 
 // pictures is a data set in memory. Class c has its brightest spot in the c-th
 // quarter of the picture, under noise.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/builtin"
 )
 
@@ -76,7 +77,7 @@ func TestPredictedMemoryIsWhatStepsTake(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Export = 0 // the process does not get that far
-		cmd := exec.Command(os.Args[0], "-test.run=^TestPredictedMemoryIsWhatStepsTake$")
+		cmd := exec.Command(testenv.Binary(t), "-test.run=^TestPredictedMemoryIsWhatStepsTake$")
 		cmd.Env = append(os.Environ(), memoryEnv+"="+words)
 		out, err := cmd.CombinedOutput()
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 func TestAttemptIsCompletedAndRecorded(t *testing.T) {
@@ -461,7 +462,7 @@ func TestChildDiesWithItsDaemon(t *testing.T) {
 	if err := artifacts.PutJSON(t.Context(), store, plan.SpecKey("train"), spec); err != nil {
 		t.Fatal(err)
 	}
-	daemon := exec.Command(os.Args[0])
+	daemon := exec.Command(testenv.Binary(t))
 	daemon.Env = append(os.Environ(), playEnv+"=daemon", folderEnv+"="+folder)
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // The test binary plays the trainer process (and the daemon that is to be
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 	case "daemon":
 		playDaemon()
 	default:
-		goleak.VerifyTestMain(m)
+		goleak.VerifyTestMain(m, goleak.Cleanup(testenv.Exit))
 	}
 }
 
@@ -151,13 +152,13 @@ func playDaemon() {
 	if err != nil {
 		os.Exit(9)
 	}
-	d := New(Options{Store: store, Slots: []Slot{{Device: "cpu"}}, Command: childCommand(os.Getenv(folderEnv))})
+	d := New(Options{Store: store, Slots: []Slot{{Device: "cpu"}}, Command: childCommand(os.Args[0], os.Getenv(folderEnv))})
 	_, _ = d.Do(context.Background(), Task{Sweep: "sweep", Job: "train"})
 }
 
-func childCommand(folder string) func(context.Context) *exec.Cmd {
+func childCommand(binary, folder string) func(context.Context) *exec.Cmd {
 	return func(ctx context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, os.Args[0])
+		cmd := exec.CommandContext(ctx, binary)
 		cmd.Env = append(os.Environ(), playEnv+"=child", folderEnv+"="+folder)
 		return cmd
 	}
@@ -177,7 +178,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{T: t, store: artifacts.Mem(), folder: t.TempDir(), board: &fakeBoard{}}
 	o := Options{
-		Store: b.store, Slots: []Slot{{Device: "cpu"}}, Command: childCommand(b.folder), Board: b.board,
+		Store: b.store, Slots: []Slot{{Device: "cpu"}}, Command: childCommand(testenv.Binary(t), b.folder), Board: b.board,
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Host: "here",
 		CancelPoll: 5 * time.Millisecond, ReportEvery: time.Millisecond,
 	}

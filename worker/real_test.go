@@ -27,6 +27,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/builtin"
 	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/onnx"
@@ -227,13 +228,13 @@ func (s *study) put(key string, data []byte) {
 // daemon makes one whose children are real trainer processes; the first of them
 // dies as kill says.
 func (s *study) daemon(kill string, board Board) *Daemon {
-	first := true
+	first, binary, library := true, testenv.Binary(s.T), library(s.T)
 	return New(Options{
 		Store: s.store, Slots: []Slot{{Device: "cpu"}}, Board: board, ReportEvery: time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(testWriter{s.T}, nil)),
 		Command: func(ctx context.Context) *exec.Cmd {
-			cmd := exec.CommandContext(ctx, os.Args[0])
-			cmd.Env = append(os.Environ(), playEnv+"=job", folderEnv+"="+s.folder, cacheEnv+"="+s.cache, ort.LibraryEnv+"="+library(s.T))
+			cmd := exec.CommandContext(ctx, binary)
+			cmd.Env = append(os.Environ(), playEnv+"=job", folderEnv+"="+s.folder, cacheEnv+"="+s.cache, ort.LibraryEnv+"="+library)
 			cmd.Env = append(cmd.Env, s.env...)
 			if first && kill != "" {
 				cmd.Env = append(cmd.Env, killEnv+"="+kill)

@@ -13,6 +13,8 @@ import (
 // TestBenchGPUSweep runs the part of bench/gpu that kills a trainer and then the whole
 // run, with the processor in the GPU's place.
 func TestBenchGPUSweep(t *testing.T) {
+	testenv.Full(t, "TestKilledTrainerLosesNothing, TestInterruptedRunGoesOn")
+	t.Parallel()
 	w := newWorkspace(t, "DEVICE=cpu", "EPOCHS=10")
 	folder := filepath.Join(w.dir, "sweep")
 	cmd := exec.Command(filepath.Join(testenv.Root(t), "bench", "gpu", "sweep.sh"), w.command().Path, folder)

@@ -25,6 +25,7 @@ import (
 	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 // The chaos test trains real sweeps while it kills -9 daemons, trainer processes
@@ -34,7 +35,7 @@ import (
 // every sweep must have ended with the bits of an undisturbed run, with each outcome
 // recorded once, and no job trained again that had one.
 //
-//	ORCHESTRATOR_TEST_CHAOS_KILLS  processes to kill; 200
+//	ORCHESTRATOR_TEST_CHAOS_KILLS  processes to kill; 15, in the full tier 200
 //	ORCHESTRATOR_TEST_CHAOS_SEED   of a run to repeat
 //	ORCHESTRATOR_TEST_CHAOS_OUTAGE the longest outage; 3s
 
@@ -68,6 +69,8 @@ parameters:
 `}
 
 func TestChaos(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	c := newChaos(t)
 	t.Logf("seed %d: repeat with ORCHESTRATOR_TEST_CHAOS_SEED=%[1]d", c.seed)
 	var sweeps []string // files, in the order of their submission
@@ -116,7 +119,7 @@ type seen struct {
 
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
-	c := &chaos{began: time.Now(), goal: 200, longest: 3 * time.Second, seed: uint64(time.Now().UnixNano()), done: map[string]int{}, outcomes: map[string]seen{}}
+	c := &chaos{began: time.Now(), goal: testenv.Size(0, 15, 200), longest: 3 * time.Second, seed: uint64(time.Now().UnixNano()), done: map[string]int{}, outcomes: map[string]seen{}}
 	set := func(name string, to func(string) error) {
 		if text := os.Getenv("ORCHESTRATOR_TEST_CHAOS_" + name); text != "" {
 			if err := to(text); err != nil {

@@ -21,6 +21,7 @@ import (
 // MinIO with two workers, with the same figures.
 func TestRealPhotographs(t *testing.T) {
 	testenv.Daily(t)
+	t.Parallel()
 	data := testenv.Data(t)
 	sweep := []string{
 		filepath.Join(testenv.Root(t), "examples", "hymenoptera.yaml"),
@@ -50,6 +51,8 @@ func TestRealPhotographs(t *testing.T) {
 
 // TestMonitorShowsReadableJobs asks asynqmon what a browser would ask.
 func TestMonitorShowsReadableJobs(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	c := newCluster(t)
 	file := c.tiny()
 	c.worker()
@@ -108,6 +111,8 @@ func get(t *testing.T, url string) string {
 // TestFailedJobSaysWhy: a loss that is not a number fails the job at once, with
 // the reason, exit code 3, and a retry that fails again.
 func TestFailedJobSaysWhy(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	w := newWorkspace(t)
 	file := w.tiny()
 	args := []string{"run", file, "--set", "preprocessing.scale=1e30", "--set", "parameters={}", "--set", "training.epochs=30"}
@@ -131,6 +136,8 @@ func TestFailedJobSaysWhy(t *testing.T) {
 // TestInterruptedRunGoesOn: Ctrl-C checkpoints, says so with exit code 130, and
 // the same command ends with the figures of a run that was left alone.
 func TestInterruptedRunGoesOn(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	want := undisturbed(t)
 	w := newWorkspace(t)
 	file := w.tiny()

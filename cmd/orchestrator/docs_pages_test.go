@@ -19,7 +19,6 @@ import (
 	"github.com/mattn/go-shellwords"
 	"github.com/spf13/cobra"
 
-	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue/queuetest"
 	"orchestrator/tools/testenv"
@@ -180,22 +179,34 @@ func TestDocumentedSweepsAreValid(t *testing.T) {
 
 // TestPagesThatTeach carries out the tutorial and the how-to pages.
 func TestPagesThatTeach(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	pages := docPages(t)
-	redis, minio := queuetest.StartRedis(t), artifactstest.StartMinIO(t)
-	stand := strings.NewReplacer("redis.example:6379", redis.Options().Addr, "http://minio.example:9000", minio.Endpoint,
-		"ORCHESTRATOR_S3_ACCESS_KEY=...", "ORCHESTRATOR_S3_ACCESS_KEY="+minio.AccessKey,
-		"ORCHESTRATOR_S3_SECRET_KEY=...", "ORCHESTRATOR_S3_SECRET_KEY="+minio.SecretKey)
 	n := 0
 	for page, text := range pages {
 		if page != "docs/tutorial.md" && !strings.HasPrefix(page, "docs/howto/") {
 			continue
 		}
 		n++
-		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) { carryOut(t, page, stand.Replace(text)) })
+		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) {
+			t.Parallel()
+			carryOut(t, page, standIns(t, text))
+		})
 	}
 	if n < 5 {
 		t.Errorf("only %d pages that teach were found", n)
 	}
+}
+
+// standIns puts servers of the test in the place of those that a page names.
+func standIns(t *testing.T, text string) string {
+	if !strings.Contains(text, "redis.example") {
+		return text
+	}
+	redis, minio := queuetest.StartRedis(t), sharedMinIO(t)
+	return strings.NewReplacer("redis.example:6379", redis.Options().Addr, "http://minio.example:9000", minio.Endpoint, "s3://orchestrator", "s3://"+bucketOf(t),
+		"ORCHESTRATOR_S3_ACCESS_KEY=...", "ORCHESTRATOR_S3_ACCESS_KEY="+minio.AccessKey,
+		"ORCHESTRATOR_S3_SECRET_KEY=...", "ORCHESTRATOR_S3_SECRET_KEY="+minio.SecretKey).Replace(text)
 }
 
 // mark is what the script prints before each block, to tell their outputs apart.
@@ -204,11 +215,7 @@ const mark = "=== block at line "
 func carryOut(t *testing.T, page, text string) {
 	w := newWorkspace(t)
 	bin := t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(self, filepath.Join(bin, "orchestrator")); err != nil {
+	if err := os.Symlink(programPath(t), filepath.Join(bin, "orchestrator")); err != nil {
 		t.Fatal(err)
 	}
 	blocks := blocksOf(text)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"orchestrator/tools/testenv"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -28,6 +30,8 @@ parameters:
 // One worker, two workers, and a daemon that is killed with kill -9 while it
 // computes features: the sweep ends with the same figures.
 func TestFeaturesSurviveTheirWorkers(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	w := newWorkspace(t)
 	w.run("dataset", "example", "pictures", "--pictures", "600", "--size", "128")
 	w.run("run", w.write("head.yaml", headSweep), "--slots", "1")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -36,6 +38,8 @@ func caffeModel() []byte {
 // A network of Caffe's is imported, and predicts in ONNX Runtime with nothing more
 // than what the import wrote.
 func TestImportedNetworkPredicts(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	w := newWorkspace(t)
 	if err := os.WriteFile(filepath.Join(w.dir, "net.caffemodel"), caffeModel(), 0o644); err != nil {
 		t.Fatal(err)

@@ -9,10 +9,13 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // A log is followed over its attempts to the end of the job.
 func TestLogIsFollowed(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	store := artifacts.Mem()
 	r, w := io.Pipe()
 	l := logs{store: store, out: w, every: time.Millisecond}

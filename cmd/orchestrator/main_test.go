@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	testenv.Exit(m.Run())
 }
 
 // workspace is a folder with settings of its own: what one user has.
@@ -74,14 +74,21 @@ func library(t *testing.T) string {
 	return found[0]
 }
 
+// programPath is the file that tests run as the orchestrator: this binary, which
+// TestMain makes the program.
+func programPath(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return self
+}
+
 // command is the orchestrator as a process of its own.
 func (w *workspace) command(args ...string) *exec.Cmd {
 	w.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(programPath(w.t), args...)
 	cmd.Dir, cmd.Env = w.dir, w.env
 	return cmd
 }
@@ -152,7 +159,7 @@ func (p *process) wait(limit time.Duration) int {
 	select {
 	case <-p.done:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(limit):
+	case <-time.After(patience * limit):
 		p.t.Fatalf("%s did not end within %v", p.cmd.Args, limit)
 		return -1
 	}

@@ -7,12 +7,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"orchestrator/tools/testenv"
 )
 
 // Every message about a job has the ids of its sweep, trial, fold and job, and that
 // of a running one its attempt, whoever it comes from.
 // And what the worker did shows in its metrics, trainer processes included.
 func TestLogsHaveIDsAndMetricsCount(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	c := newCluster(t)
 	file := c.tiny()
 	worker := c.start("worker", "--slots", "1", "--reconcile-every", "1s", "--log-format", "json", "--log-level", "debug", "--metrics-listen", "127.0.0.1:0")

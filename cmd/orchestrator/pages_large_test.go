@@ -12,11 +12,6 @@ import (
 	"orchestrator/scheduler/schedulertest"
 )
 
-// largePatience is what the page of a thousand trials may take to be complete, from
-// nothing, on a machine that does many other things. On an idle one it is about a
-// second.
-const largePatience = 15 * time.Second
-
 func testPagesOfThousandTrials(t *testing.T, b *browsertest.Browser) {
 	w := newWorkspace(t)
 	store, err := artifacts.Open(t.Context(), filepath.Join(w.dir, ".orchestrator", "store"), artifacts.S3Options{})
@@ -43,9 +38,6 @@ func testPagesOfThousandTrials(t *testing.T, b *browsertest.Browser) {
 	p.Open("/sweeps/" + filled.ID)
 	took := time.Since(began)
 	t.Logf("the page of 1,000 trials × 10 folds is complete after %v", took.Round(time.Millisecond))
-	if took > largePatience {
-		t.Errorf("the page takes %v, more than %v", took, largePatience)
-	}
 	p.WaitText(".pager", "1–50 of 1,000 trials")
 	p.Check("thousand")
 	p.Open("/sweeps/" + filled.ID + "?tab=curves&top=20")
@@ -53,9 +45,7 @@ func testPagesOfThousandTrials(t *testing.T, b *browsertest.Browser) {
 	began = time.Now()
 	p.Click(".segments button:nth-child(2)")
 	p.Wait(`document.querySelector("[data-metric=loss]")`, "curves of the loss are drawn")
-	if took := time.Since(began); took > largePatience {
-		t.Errorf("other curves take %v, more than %v", took, largePatience)
-	}
+	t.Logf("other curves after %v", time.Since(began).Round(time.Millisecond))
 	if n, err := strconv.Atoi(p.Eval(`document.querySelectorAll("[data-chart=curves]").length`)); err != nil || n != 1 {
 		t.Errorf("%d charts of curves", n)
 	}

@@ -36,13 +36,20 @@ parameters:
 // TestPages drives a browser through the pages of the server, beside a real sweep.
 // One browser serves all of it.
 func TestPages(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	b := browsertest.Start(t, testenv.Root(t))
-	t.Run("a sweep that runs", func(t *testing.T) { testPagesOfRunningSweep(t, b) })
-	t.Run("failed jobs", func(t *testing.T) { testPagesOfFailedJobs(t, b) })
-	t.Run("hostile names", func(t *testing.T) { testPagesOfHostileNames(t, b) })
-	t.Run("signing in", func(t *testing.T) { testPagesOfSigningIn(t, b) })
-	t.Run("a thousand trials", func(t *testing.T) { testPagesOfThousandTrials(t, b) })
-
+	part := func(name string, f func(*testing.T, *browsertest.Browser)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, b)
+		})
+	}
+	part("a sweep that runs", testPagesOfRunningSweep)
+	part("failed jobs", testPagesOfFailedJobs)
+	part("hostile names", testPagesOfHostileNames)
+	part("signing in", testPagesOfSigningIn)
+	part("a thousand trials", testPagesOfThousandTrials)
 }
 
 // newQueue is a workspace with a Redis of its own, and a folder as its store.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/queue/queuetest"
 )
 
@@ -21,7 +20,7 @@ func TestScripts(t *testing.T) { runScripts(t, false, nil) }
 // TestClusterScripts is the same with Redis and MinIO in the environment.
 func TestClusterScripts(t *testing.T) {
 	redis := queuetest.StartRedis(t)
-	minio := artifactstest.StartMinIO(t)
+	minio := sharedMinIO(t)
 	runScripts(t, true, []string{
 		"REDIS=" + redis.Options().Addr,
 		"MINIO=" + minio.Endpoint,
@@ -38,10 +37,7 @@ func runScripts(t *testing.T, cluster bool, env []string) {
 		t.Fatalf("there are no scripts: %v", err)
 	}
 	lib := library(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := programPath(t)
 	// The test binary under the program's name; TestMain makes it the program.
 	bin := t.TempDir()
 	if err := os.Symlink(self, filepath.Join(bin, "orchestrator")); err != nil {

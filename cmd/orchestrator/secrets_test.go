@@ -13,13 +13,15 @@ import (
 	"time"
 
 	"orchestrator/artifacts"
-	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 // TestSecretsStaySecret trains a sweep with passwords for everything, the log at its
 // most talkative, and looks for them wherever they might have got to.
 func TestSecretsStaySecret(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	const user, password, hookPath, hookKey = "somebody", "redis+pass/word", "hook-path-secret", "whsec_c29tZSBzaWduaW5nIGtleQ=="
 	told := make(chan string, 100)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -31,10 +33,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	}))
 	defer hook.Close()
 	redis := queuetest.StartRedis(t, "--user", "default", "off", "--user", user, "on", ">"+password, "~*", "&*", "+@all")
-	minio := artifactstest.StartMinIO(t)
+	minio := sharedMinIO(t)
 	w := newWorkspace(t,
 		"ORCHESTRATOR_REDIS=redis://"+user+":"+url.QueryEscape(password)+"@"+redis.Options().Addr,
-		"ORCHESTRATOR_STORE=s3://orchestrator", "ORCHESTRATOR_S3_ENDPOINT="+minio.Endpoint,
+		"ORCHESTRATOR_STORE=s3://"+bucketOf(t), "ORCHESTRATOR_S3_ENDPOINT="+minio.Endpoint,
 		"ORCHESTRATOR_S3_ACCESS_KEY="+minio.AccessKey, "ORCHESTRATOR_S3_SECRET_KEY="+minio.SecretKey,
 		"ORCHESTRATOR_NOTIFY_WEBHOOK="+hook.URL+"/"+hookPath, "ORCHESTRATOR_NOTIFY_SECRET="+hookKey,
 		"ORCHESTRATOR_LOG_LEVEL=debug",
@@ -99,7 +101,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Error("the worker's log is not at its most talkative")
 	}
 	h.look("Redis", string(redis.Written()))
-	h.lookInto(minio.Options("orchestrator"))
+	h.lookInto(minio.Options(bucketOf(t)))
 }
 
 // secretHunt looks for secrets in what it is shown.

@@ -12,10 +12,13 @@ import (
 	"time"
 
 	"orchestrator/cmd/orchestrator/internal/web"
+	"orchestrator/tools/testenv"
 )
 
 // TestServeStartsAndEnds: a folder that has no sweep yet is enough; SIGTERM ends it.
 func TestServeStartsAndEnds(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	w := newWorkspace(t)
 	w.write("orchestrator.yaml", "serve:\n  tokens:\n    - {name: a, role: view, token_sha256: "+digestOf("a-token-of-a-test-123")+"}\n")
 	cmd := w.command("serve", "--listen", "127.0.0.1:0")

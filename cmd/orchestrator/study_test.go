@@ -9,24 +9,23 @@ import (
 	"testing"
 
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // The whole study of examples/diving-deep, scaled down: every sweep file as it is,
 // on drawn pictures in the authors' form of lists, then the report and the maps.
 // Started again it trains nothing.
 func TestDivingDeepScaledDown(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	w := newWorkspace(t)
 	study := func() string {
-		program, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
 		script, err := filepath.Abs("../../examples/diving-deep/run-all.sh")
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(script, "--small", "out")
-		cmd.Dir, cmd.Env = w.dir, append(w.env, "ORCHESTRATOR="+program)
+		cmd.Dir, cmd.Env = w.dir, append(w.env, "ORCHESTRATOR="+programPath(t))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)

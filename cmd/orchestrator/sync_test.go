@@ -25,12 +25,16 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// patience is what limits are multiplied by: they are for hanging, not for slowness, on
+// machines that do many other things.
+const patience = 5
+
 // eventually polls a condition until it holds.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(limit)
+	deadline := time.After(patience * limit)
 	for !holds() {
 		select {
 		case <-tick.C:

@@ -19,11 +19,14 @@ import (
 
 	"orchestrator/cmd/orchestrator/internal/traces"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // A sweep is one trace, whoever had a part in it: what was submitted, enqueued and
 // attempted hangs on the span of the submission, by ids that nobody had to be told.
 func TestSweepIsATrace(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	const key = "the collector's key"
 	r := newReceiver(t)
 	c := newCluster(t)
@@ -110,6 +113,8 @@ func (r *receiver) checkAttempt(t *testing.T, spans map[string]*tracev1.Span, sw
 
 // A collector that does not answer takes nothing from anybody, and is told of once.
 func TestSilentCollectorFailsNothing(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody accepts
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 // TestZoo runs tools/zoo.sh, which trains networks through the command line, on
 // CaffeNet and the smallest of the light models with fewer pictures and steps.
 func TestZoo(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
 	models := []string{"builtin:caffenet"}
 	if light := testenv.DataPath(t, "models", "light_squeezenet.onnx"); exists(light) {
 		models = append(models, light)

@@ -25,9 +25,11 @@ import (
 	"time"
 )
 
-// OnlyFull begins the reason of every test that is left to the full tier. The test
-// runner takes no other skip in CI.
-const OnlyFull = "only in the full tier (make test-all)"
+// What the reason of a skip begins with that CI takes: tools/testskips takes no other.
+const (
+	OnlyFull = "only in the full tier (make test-all)"
+	NeedsGPU = "needs an NVIDIA GPU"
+)
 
 // IsFull reports whether the full tier runs.
 func IsFull() bool { return os.Getenv("ORCHESTRATOR_TEST_FULL") != "" }

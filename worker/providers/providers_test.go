@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/ort"
 	"orchestrator/trainer/ort/orttest"
 )
@@ -24,7 +25,7 @@ const playEnv = "PROVIDERS_TEST_PLAY"
 func TestMain(m *testing.M) {
 	switch os.Getenv(playEnv) {
 	case "":
-		goleak.VerifyTestMain(m)
+		goleak.VerifyTestMain(m, goleak.Cleanup(testenv.Exit))
 	case "serve":
 		fmt.Println("a library says something\n{\"and\": \"something else\"}")
 		if err := Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
@@ -41,10 +42,7 @@ func TestMain(m *testing.M) {
 
 func play(t *testing.T, role string) func(context.Context) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := testenv.Binary(t)
 	return func(ctx context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, self)
 		cmd.Env = append(os.Environ(), playEnv+"="+role)
