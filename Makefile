@@ -22,7 +22,7 @@ export VERSITYGW_BIN ?= $(VERSITYGW)
 WEB := cmd/orchestrator/internal/web
 PAGES := $(WEB)/ui/vendor/.ready
 
-.PHONY: setup setup-cuda web build quickstart test test-long chaos test-tools lint fmt bench bench-engine bench-gpu bench-probe bench-orchestration placement light-models zoo fuzz clean
+.PHONY: setup setup-cuda web build quickstart test test-short test-slow test-all chaos test-tools lint fmt bench bench-engine bench-gpu bench-probe bench-orchestration placement light-models zoo fuzz clean
 
 setup: $(ORT_LIB) web ## install the pinned ONNX Runtime library under build/, and the libraries of the pages
 
@@ -44,11 +44,17 @@ quickstart: setup build ## train a first sweep on pictures that the program draw
 	bin/orchestrator dataset example example-data
 	bin/orchestrator run examples/quickstart.yaml
 
-test: setup test-tools ## install what the tests need, and run them all
+test: setup test-tools ## install what the tests need, and run the daily tier: every promise, by its smallest case
 	./tools/test.sh
 
-test-long: setup ## the tests that take minutes: ResNet-50's first step in float64
-	ORCHESTRATOR_TEST_LONG=1 go test -timeout 30m -run 'TestGolden' ./trainer/compile
+test-short: setup ## the tests to run while writing; fails where one takes more than 5 seconds
+	./tools/test-short.sh
+
+test-slow: $(TOOLS)/gotestsum ## the 30 tests that took the longest in the last `make test`
+	@$(TOOLS)/gotestsum tool slowest --jsonfile build/test.json --threshold 0s | head -n 30
+
+test-all: setup test-tools ## the full tier, in parts that are run until they have passed: make test-all PARTS="tests chaos"
+	./tools/test-all.sh $(PARTS)
 
 chaos: setup test-tools ## kill -9 a thousand processes of a cluster that trains, with outages of up to a minute
 	ORCHESTRATOR_TEST_CHAOS_KILLS=1000 ORCHESTRATOR_TEST_CHAOS_OUTAGE=1m \

@@ -36,7 +36,7 @@ func TestS3RefusesWrongCredentials(t *testing.T) {
 			if !errors.Is(err, artifacts.ErrDenied) {
 				t.Fatalf("opened with wrong credentials: %v", err)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v to be refused", took)
 			}
 			wantAdvice(t, err)
@@ -70,7 +70,7 @@ func TestS3ThatCannotBeReached(t *testing.T) {
 	if !errors.Is(err, artifacts.ErrUnavailable) || !strings.Contains(err.Error(), address) {
 		t.Errorf("opened where nobody listens: %v", err)
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %v to notice", took)
 	}
 	wantAdvice(t, err)

@@ -268,7 +268,7 @@ func askRedis(t *testing.T, socket, password string) map[string]string {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, Password: password})
 	defer func() { _ = client.Close() }()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for {

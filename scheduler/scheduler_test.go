@@ -412,7 +412,7 @@ func TestReconcileLoop(t *testing.T) {
 	loop, cancel := context.WithCancel(ctx)
 	ended := make(chan error)
 	go func() { ended <- w.healthy().ReconcileLoop(loop, time.Millisecond) }()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for w.pending() != "j00 j01" {
 		select {
 		case <-deadline:

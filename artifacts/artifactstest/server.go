@@ -137,7 +137,7 @@ func (s *server) Start() error {
 func (s *server) waitReady() error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		select {
 		case <-s.exited:

@@ -35,27 +35,28 @@ import (
 // every sweep must have ended with the bits of an undisturbed run, with each outcome
 // recorded once, and no job trained again that had one.
 //
-//	ORCHESTRATOR_TEST_CHAOS_KILLS  processes to kill; 15, in the full tier 200
+//	ORCHESTRATOR_TEST_CHAOS_KILLS  processes to kill; 10, in the full tier 200
 //	ORCHESTRATOR_TEST_CHAOS_SEED   of a run to repeat
 //	ORCHESTRATOR_TEST_CHAOS_OUTAGE the longest outage; 3s
 
-// chaosSweeps are taken in turn; each has a seed of its own.
+// chaosSweeps are taken in turn; each has a seed of its own, and the first so many
+// epochs.
 var chaosSweeps = []string{`
-name: chaos-grid-%[1]d
+name: chaos-grid-ROUND
 dataset: {path: pictures}
 model: {base: "builtin:tinynet"}
 preprocessing: {resize: [36, 36], crop: 32, mirror: true, mean: [128, 128, 128], scale: 0.01}
-training: {learning_rate: 0.01, momentum: 0.9, epochs: 400, batch_size: 8, threads: 1, seed: %[1]d}
+training: {learning_rate: 0.01, momentum: 0.9, epochs: EPOCHS, batch_size: 8, threads: 1, seed: ROUND}
 checkpoints: {every_epochs: 20}
 cross_validation: {folds: 3}
 parameters:
   training.learning_rate: {values: [0.01, 0.003]}
 `, `
-name: chaos-search-%[1]d
+name: chaos-search-ROUND
 dataset: {path: pictures}
 model: {base: "builtin:tinynet"}
 preprocessing: {resize: 32, mean: [128, 128, 128], scale: 0.01}
-training: {learning_rate: 0.01, epochs: 120, batch_size: 8, threads: 1, seed: %[1]d}
+training: {learning_rate: 0.01, epochs: 120, batch_size: 8, threads: 1, seed: ROUND}
 checkpoints: {every_epochs: 20}
 cross_validation: {folds: 3}
 method: tpe
@@ -75,7 +76,8 @@ func TestChaos(t *testing.T) {
 	t.Logf("seed %d: repeat with ORCHESTRATOR_TEST_CHAOS_SEED=%[1]d", c.seed)
 	var sweeps []string // files, in the order of their submission
 	for round := 0; round == 0 || c.kills < c.goal; round++ {
-		file := c.write(fmt.Sprintf("sweep%d.yaml", round), fmt.Sprintf(chaosSweeps[round%len(chaosSweeps)], round))
+		number := strings.NewReplacer("ROUND", strconv.Itoa(round), "EPOCHS", strconv.Itoa(testenv.Size(0, 100, 400)))
+		file := c.write(fmt.Sprintf("sweep%d.yaml", round), number.Replace(chaosSweeps[round%len(chaosSweeps)]))
 		sweeps = append(sweeps, file)
 		c.submit(file)
 		c.disturbUntilOver(file)
@@ -119,7 +121,7 @@ type seen struct {
 
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
-	c := &chaos{began: time.Now(), goal: testenv.Size(0, 15, 200), longest: 3 * time.Second, seed: uint64(time.Now().UnixNano()), done: map[string]int{}, outcomes: map[string]seen{}}
+	c := &chaos{began: time.Now(), goal: testenv.Size(0, 10, 200), longest: 3 * time.Second, seed: uint64(time.Now().UnixNano()), done: map[string]int{}, outcomes: map[string]seen{}}
 	set := func(name string, to func(string) error) {
 		if text := os.Getenv("ORCHESTRATOR_TEST_CHAOS_" + name); text != "" {
 			if err := to(text); err != nil {

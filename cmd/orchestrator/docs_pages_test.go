@@ -230,7 +230,7 @@ func carryOut(t *testing.T, page, text string) {
 			fmt.Fprintf(&script, "cat > %s <<'END OF FILE'\n%sEND OF FILE\n", name, b.text)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script.String())
 	cmd.Dir, cmd.Env = w.dir, append(w.env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))

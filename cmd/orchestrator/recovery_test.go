@@ -27,7 +27,7 @@ name: tiny
 dataset: {path: pictures}
 model: {base: "builtin:tinynet"}
 preprocessing: {resize: [36, 36], crop: 32, mirror: true, channels: rgb, mean: [128, 128, 128], scale: 0.01}
-training: {learning_rate: 0.01, momentum: 0.9, epochs: 500, batch_size: 8, threads: 1}
+training: {learning_rate: 0.01, momentum: 0.9, epochs: 300, batch_size: 8, threads: 1}
 checkpoints: {every_epochs: 10}
 cross_validation: {folds: 2}
 parameters:
@@ -128,7 +128,7 @@ func (w *workspace) whileTraining() plan.FoldResult {
 		}
 		ok := false
 		eachFold(parseResults(w.t, out), func(_ plan.TrialResult, f plan.FoldResult) {
-			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 20 && f.Progress.Epoch < f.Progress.Epochs-300 {
+			if f.State == plan.Running && f.Progress != nil && f.Progress.Epoch >= 20 && f.Progress.Epoch < f.Progress.Epochs/2 {
 				found, ok = f, true
 			}
 		})

@@ -10,15 +10,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 // TestScripts runs testdata/script/*.txtar: the command line as users see it.
 // Update the expected output with UPDATE_SCRIPTS=1. Scripts whose names begin
 // with "cluster" are left to TestClusterScripts.
-func TestScripts(t *testing.T) { runScripts(t, false, nil) }
+func TestScripts(t *testing.T) {
+	testenv.Daily(t)
+	runScripts(t, false, nil)
+}
 
 // TestClusterScripts is the same with Redis and MinIO in the environment.
 func TestClusterScripts(t *testing.T) {
+	testenv.Daily(t)
 	redis := queuetest.StartRedis(t)
 	minio := sharedMinIO(t)
 	runScripts(t, true, []string{

@@ -5,23 +5,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 
 	"orchestrator/tools/testenv"
 )
 
-// TestZoo runs tools/zoo.sh, which trains networks through the command line, on
-// CaffeNet and the smallest of the light models with fewer pictures and steps.
+// TestZoo runs tools/zoo.sh, which trains networks through the command line, with fewer
+// pictures and steps: on a small network and the smallest of the light models, and in
+// the full tier on CaffeNet.
 func TestZoo(t *testing.T) {
 	testenv.Daily(t)
 	t.Parallel()
-	models := []string{"builtin:caffenet"}
+	models := []string{"builtin:smallnet"}
+	if testenv.IsFull() {
+		models = append(models, "builtin:caffenet")
+	}
 	if light := testenv.DataPath(t, "models", "light_squeezenet.onnx"); exists(light) {
 		models = append(models, light)
 	}
 	w := newWorkspace(t)
 	cmd := w.command()
-	out, err := runZoo(w, cmd.Path, models, "ZOO_BATCH=2", "ZOO_STEPS=5")
+	out, err := runZoo(w, cmd.Path, models, "ZOO_BATCH=2", "ZOO_STEPS="+strconv.Itoa(testenv.Size(0, 3, 5)))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -155,11 +155,15 @@ func Open(t testing.TB, o queue.Options) *queue.Queue {
 	return q
 }
 
+// patience is what limits are multiplied by: they are for hanging, not for slowness, on
+// machines that do many other things.
+const patience = 5
+
 // Eventually waits until the condition holds, and fails the test where it does
-// not within the time.
+// not within some times the time that an idle machine may need.
 func Eventually(t testing.TB, within time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(within)
+	deadline := time.After(patience * within)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
