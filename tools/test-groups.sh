@@ -18,7 +18,7 @@ plain=$(go list ./... | grep -vxF "$race")
 failed=0
 # shellcheck disable=SC2086 # one word per package
 {
-  go test -json "$@" $plain || failed=1
+  go test -json -parallel 3 "$@" $plain || failed=1
   go test -json -race "$@" $race || failed=1
   go test -json -race -short "$@" $short || failed=1
   go test -json -race -run '^(TestClusterEndsWithTheFiguresOfRun|TestClusterScripts|TestServeStartsAndEnds|TestMonitorShowsReadableJobs)$' \

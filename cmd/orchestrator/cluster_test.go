@@ -17,7 +17,7 @@ import (
 )
 
 // TestRealPhotographs is a short form of examples/hymenoptera.yaml: a part of
-// the photographs, two epochs, two folds; through run, and through Redis and
+// the photographs, small, two epochs, two folds; through run, and through Redis and
 // MinIO with two workers, with the same figures.
 func TestRealPhotographs(t *testing.T) {
 	testenv.Daily(t)
@@ -28,6 +28,7 @@ func TestRealPhotographs(t *testing.T) {
 		"--set", "dataset.path=" + filepath.Join(data, "hymenoptera"),
 		"--set", "model.base=" + filepath.Join(data, "models", "squeezenet1.1-7.onnx"),
 		"--set", `dataset.include=["val/*.jpg"]`,
+		"--set", "preprocessing.resize=[128,128]", "--set", "preprocessing.crop=112",
 		"--set", "training.epochs=2", "--set", "cross_validation.folds=2", "--set", "training.lr_policy={policy: fixed}",
 	}
 	w := newWorkspace(t)
