@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // pip is a folder of wheels and one of pins, which the script takes instead of the
@@ -112,6 +114,7 @@ func contents(t *testing.T, dir string) []string {
 }
 
 func TestInstallCUDA(t *testing.T) {
+	testenv.Daily(t)
 	p := newPip(t)
 	dir := filepath.Join(t.TempDir(), "onnxruntime-cuda")
 	base := []string{"lib/.ready", "lib/libonnxruntime.so.1", "lib/libonnxruntime.so.1.31.1", "lib/libonnxruntime_providers_cuda.so", "lib/libonnxruntime_providers_shared.so"}
@@ -142,6 +145,7 @@ func TestInstallCUDA(t *testing.T) {
 
 // TestInstallCUDATwice: what is whole is not fetched again, and what is damaged is.
 func TestInstallCUDATwice(t *testing.T) {
+	testenv.Full(t, "TestInstallCUDA")
 	p := newPip(t)
 	dir := t.TempDir()
 	if out, err := p.install(t, dir); err != nil {
@@ -168,6 +172,7 @@ func TestInstallCUDATwice(t *testing.T) {
 
 // TestInstallCUDARefuses: an error says why, and leaves behind what was there.
 func TestInstallCUDARefuses(t *testing.T) {
+	testenv.Daily(t)
 	p := newPip(t)
 	for _, c := range []struct {
 		name string

@@ -33,7 +33,7 @@ func TestFeaturesSurviveTheirWorkers(t *testing.T) {
 	testenv.Daily(t)
 	t.Parallel()
 	w := newWorkspace(t)
-	w.run("dataset", "example", "pictures", "--pictures", "600", "--size", "128")
+	w.run("dataset", "example", "pictures", "--pictures", "300", "--size", "128")
 	w.run("run", w.write("head.yaml", headSweep), "--slots", "1")
 	want := figures(t, w.results())
 	if len(want) != 4 {
@@ -41,7 +41,7 @@ func TestFeaturesSurviveTheirWorkers(t *testing.T) {
 	}
 
 	c := newCluster(t)
-	c.run("dataset", "example", "pictures", "--pictures", "600", "--size", "128")
+	c.run("dataset", "example", "pictures", "--pictures", "300", "--size", "128")
 	file := c.write("head.yaml", headSweep)
 	first := c.worker()
 	c.run("submit", file)

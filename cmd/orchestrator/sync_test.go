@@ -32,7 +32,7 @@ const patience = 5
 // eventually polls a condition until it holds.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond) // most conditions start a process to look
 	defer tick.Stop()
 	deadline := time.After(patience * limit)
 	for !holds() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"orchestrator/scheduler/prune"
+	"orchestrator/tools/testenv"
 )
 
 // recordedTrial is a trial of testdata/recorded5.yaml or recorded10.yaml: the accuracy after each
@@ -115,7 +116,8 @@ func TestRecordedSweeps(t *testing.T) {
 		{"median", "recorded5.json", prune.Rules{Type: prune.Median, MinIter: 1, Folds: 5}, 0, 0.3},
 		{"asha and across folds", "recorded5.json", prune.Rules{Type: prune.ASHA, MinIter: 1, Eta: 3, Folds: 5, MinFolds: 2, Alpha: 0.05}, 0, 0.6},
 	}
-	const window, runs = 4, 1000
+	const window = 4
+	runs := testenv.Size(50, 200, 1000)
 	for _, tt := range tests {
 		all := recorded(t, tt.file)
 		kept, saved, loss := pruned(tt.rules, all, window, runs)

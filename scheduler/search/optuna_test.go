@@ -8,9 +8,12 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
-const seeds = 40
+// seeds is how many searches a method is judged by; Optuna's fixture has 40.
+func seeds() int { return testenv.Size(0, 12, 40) }
 
 // minimise runs a whole search, one trial after the other, and returns the
 // best value.
@@ -30,7 +33,7 @@ func minimise(t testing.TB, method Method, f testFunction, seed int64) float64 {
 
 // bests minimises with every seed, on all cores.
 func bests(t testing.TB, method Method, f testFunction) []float64 {
-	values := make([]float64, seeds)
+	values := make([]float64, seeds())
 	var wg sync.WaitGroup
 	for i := range values {
 		wg.Go(func() { values[i] = minimise(t, method, f, int64(i)) })
@@ -99,6 +102,7 @@ func optunaBests(t *testing.T) map[string]map[string][]float64 {
 // Each method reaches what Optuna's sampler of the same name reaches with the
 // same budget, and the ones that learn reach more than random search.
 func TestMediansOnTestFunctions(t *testing.T) {
+	testenv.Daily(t)
 	optuna := optunaBests(t)
 	for _, f := range testFunctions {
 		var chance []float64
