@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"bytes"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/schedulertest"
+	"orchestrator/tools/testenv"
 )
 
 // digested is a store with a finished sweep and the digests of it.
@@ -176,7 +178,7 @@ func TestDigestsOfManyProcesses(t *testing.T) {
 
 // A search goes on the same way in a process that knows it from digests.
 func TestDigestsOfASearch(t *testing.T) {
-	p, uploads := searchPlan(t, "method: tpe\nrun_cap: 60\nmax_concurrent_trials: 3\nearly_terminate: {type: asha, min_iter: 1, eta: 2}")
+	p, uploads := searchPlan(t, "method: tpe\nrun_cap: "+strconv.Itoa(testenv.Size(12, 20, 60))+"\nmax_concurrent_trials: 3\nearly_terminate: {type: asha, min_iter: 1, eta: 2}")
 	run := func(processes func(w *world) func() *scheduler.Scheduler) []decision {
 		w := newWorld(t)
 		if _, err := w.healthy().Submit(ctx, p, uploads); err != nil {

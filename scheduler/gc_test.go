@@ -18,6 +18,7 @@ import (
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/gc"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // collector looks at the world's store a long time later.
@@ -152,10 +153,14 @@ func TestCollect(t *testing.T) {
 // searches with rungs, canceled ones, and such that share all their jobs with one that
 // is deleted.
 func TestCollectedSweepsEndTheSame(t *testing.T) {
+	testenv.Daily(t)
 	seed := uint64(time.Now().UnixNano())
 	never := func(plan.Spec) bool { return false }
 	for name, more := range searches {
 		t.Run(name, func(t *testing.T) {
+			if name != "tpe" && name != "halving" {
+				testenv.Full(t, "a search that learns, and one that stops trials")
+			}
 			p, uploads := searchPlan(t, more)
 			undisturbed := newWorld(t)
 			if _, err := undisturbed.healthy().Submit(ctx, p, uploads); err != nil {
@@ -163,7 +168,7 @@ func TestCollectedSweepsEndTheSame(t *testing.T) {
 			}
 			want := undisturbed.finish(p.ID, rand.New(rand.NewPCG(1, 1)), never)
 
-			for i := range uint64(2) {
+			for i := range uint64(testenv.Size(1, 1, 2)) {
 				r := rand.New(rand.NewPCG(seed+i, 1))
 				w := newWorld(t)
 				twin, more := aPlan("twin-1", "t", 2, 2)

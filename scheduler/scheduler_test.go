@@ -19,6 +19,7 @@ import (
 	"orchestrator/artifacts"
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -506,23 +507,25 @@ func expectHint(t *testing.T, err error, message, hint string) {
 	}
 }
 
+// In the full tier they are ten thousand.
 func TestTenThousandJobs(t *testing.T) {
+	jobs := testenv.Size(500, 2000, 10_000)
 	w := newWorld(t)
 	s := w.healthy()
 	p, uploads := aPlan("big-111111", "j", 1, 1)
 	p.Jobs = nil
 	p.Trials = nil
-	for i := range 10_000 {
+	for i := range jobs {
 		p.Trials = append(p.Trials, plan.Trial{Number: i})
 		p.Jobs = append(p.Jobs, plan.Job{ID: fmt.Sprintf("%032x", i), Trial: i})
 	}
 	start := time.Now()
 	submit(t, s, p, uploads)
-	for _, job := range p.Jobs[:5000] {
+	for _, job := range p.Jobs[:jobs/2] {
 		w.complete(p.ID, job.ID, 0.5)
 	}
 	r := reconcile(t, s, p.ID)
-	expect(t, "completed", r.Completed, 5000)
+	expect(t, "completed", r.Completed, jobs/2)
 	if _, err := s.Load(ctx, p.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"orchestrator/artifacts"
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // searches are sweep files whose trials depend on the outcomes of others.
@@ -138,6 +139,7 @@ func (w *world) finish(sweep string, r *rand.Rand, fails func(plan.Spec) bool) *
 // What a search proposes and whom it stops depends on the file alone: not on which
 // job is done first, on how many there are to decide it, or on who was killed.
 func TestSearchesAreFunctionsOfTheFile(t *testing.T) {
+	testenv.Daily(t)
 	seed := time.Now().UnixNano()
 	never := func(plan.Spec) bool { return false }
 	unlucky := func(s plan.Spec) bool { return s.Trial%5 == 3 && s.Fold == 1 }
@@ -155,7 +157,7 @@ func TestSearchesAreFunctionsOfTheFile(t *testing.T) {
 					return results
 				}
 				want := run(1)
-				for i := range 5 {
+				for i := range testenv.Size(1, 2, 5) {
 					got := run(uint64(seed) + uint64(i))
 					if d := cmp.Diff(decisions(want), decisions(got)); d != "" {
 						t.Fatalf("seed %d:\n%s", seed+int64(i), d)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/optim"
 	"orchestrator/trainer/ort/orttest"
@@ -86,6 +87,7 @@ func TestTrafficOfAStep(t *testing.T) {
 // Interrupted after any run of a graph, a job on a device ends with the bits of the
 // unbroken run.
 func TestInterruptedOnADevice(t *testing.T) {
+	testenv.Daily(t)
 	device := RuntimeOf(orttest.OwnMemory(t, 2))
 	for name, job := range deviceJobs() {
 		t.Run(name, func(t *testing.T) {
@@ -110,6 +112,7 @@ func TestInterruptedOnADevice(t *testing.T) {
 // A real graphics processor in software, with other kernels than the CPU's, a
 // memory that the host cannot read, and no updates in place.
 func TestTrainingOnAGraphicsProcessor(t *testing.T) {
+	testenv.Daily(t)
 	graphics := orttest.Graphics(t)
 	job := deviceJobs()["micro-batches"]
 	job.Target = compile.WebGPU

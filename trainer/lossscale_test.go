@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/onnx/onnxeval"
 )
@@ -238,6 +239,7 @@ func TestCheckpointOfAnotherPrecision(t *testing.T) {
 // the way that they have gone. R is at most 30 here; a quarter of R·u is allowed, as
 // there in the median, of what training changes: 0.4 % in float16, 3 % in bfloat16.
 func TestTwoBytesFollowFloat32(t *testing.T) {
+	testenv.Daily(t)
 	for name, with := range map[string]layers{"plain": {}, "normalised": {batchNorm: true}, "dropout": {dropout: true, softmax: true}} {
 		t.Run(name, func(t *testing.T) {
 			job := Job{

@@ -65,6 +65,7 @@ func TestPredictedMemoryIsWhatStepsTake(t *testing.T) {
 		measure(t, words)
 		return
 	}
+	testenv.Daily(t)
 	for _, words := range []string{"smallnet 128 64 64", "smallnet 128 64 16", "caffenet 227 8 8", "caffenet 227 8 2"} {
 		var network string
 		var size, batch, micro int

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/onnx"
 	"orchestrator/trainer/optim"
 )
@@ -77,6 +78,7 @@ func TestSameJobSameBits(t *testing.T) {
 // The promise that everything else rests on: wherever a job is interrupted, it
 // ends with the bits of the unbroken run.
 func TestInterruptedAnywhereEndsWithTheSameBits(t *testing.T) {
+	testenv.Daily(t)
 	variants := map[string]func(*Job){
 		"whole batches": func(*Job) {},
 		"micro-batches": func(j *Job) { j.MicroBatch = 3 },

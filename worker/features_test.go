@@ -15,6 +15,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
+	"orchestrator/tools/testenv"
 )
 
 // freeze has the study's job train the last layer alone, on what the layers below
@@ -93,6 +94,7 @@ func TestFeaturesAreComputedOnceForAllJobs(t *testing.T) {
 // The trainer process is killed with kill -9 before, in and after each write of
 // features. The job ends with the same bits each time.
 func TestKilledFeaturesEndWithTheSameBits(t *testing.T) {
+	testenv.Daily(t)
 	whole := newStudy(t, t.TempDir())
 	whole.freeze()
 	whole.do(whole.daemon("", nil), Completed)
@@ -117,6 +119,7 @@ func TestKilledFeaturesEndWithTheSameBits(t *testing.T) {
 
 // Two machines begin at once with nothing stored; each trains some of the jobs.
 func TestTwoWorkersEndWithTheBitsOfOne(t *testing.T) {
+	testenv.Daily(t)
 	jobs := []string{"a", "b", "c", "d"}
 	outcomes := func(caches ...string) string {
 		s := newStudy(t, "")

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // fixedFiles are pictures whose bytes no encoder's version changes.
@@ -256,6 +258,7 @@ func TestExampleAgain(t *testing.T) {
 // TestExampleIsNotTrivial: a class mean of the pixels, or of the mean colour,
 // tells three classes hardly better than chance.
 func TestExampleIsNotTrivial(t *testing.T) {
+	testenv.Daily(t)
 	dir := filepath.Join(t.TempDir(), "new")
 	if err := Example(dir, 300, 24, 5); err != nil {
 		t.Fatal(err)

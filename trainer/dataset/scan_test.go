@@ -249,6 +249,7 @@ func TestGlobs(t *testing.T) {
 // TestHymenoptera reads 396 real photographs; the example's include pattern
 // takes these and nothing else.
 func TestHymenoptera(t *testing.T) {
+	testenv.Daily(t)
 	dir := testenv.Data(t, "hymenoptera")
 	ix := mustScan(t, Options{Path: dir, Include: []string{"*.jpg"}})
 	perClass := map[string]int{}
