@@ -39,7 +39,17 @@ var (
 type Info struct {
 	Key      string
 	Size     int64
-	Modified time.Time
+	Modified time.Time // from S3 in whole seconds where it is not from List
+}
+
+// Same tells whether two descriptions of an object, by whichever calls, are of one and
+// the same write, as far as size and time tell.
+func (i Info) Same(other Info) bool {
+	a, b := i.Modified, other.Modified
+	if a.Nanosecond() == 0 || b.Nanosecond() == 0 {
+		a, b = a.Truncate(time.Second), b.Truncate(time.Second)
+	}
+	return i.Size == other.Size && a.Equal(b)
 }
 
 // Store keeps objects. All methods may be called at the same time from any

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"orchestrator/artifacts"
 )
@@ -35,6 +36,7 @@ func Exercise(t *testing.T, open func(t *testing.T) artifacts.Store) {
 		{"an open reader is not disturbed", testOpenReader},
 		{"List is in key order and by prefix", testList},
 		{"List sees a page and more", testListMany},
+		{"Get, Stat and List agree on time and size", testAgreement},
 		{"Delete is idempotent", testDelete},
 		{"a wrong size leaves nothing", testWrongSize},
 		{"a failing source leaves nothing", testFailingSource},
@@ -234,6 +236,33 @@ func testListMany(t *testing.T, s, _ artifacts.Store) {
 	group.Wait()
 	if got := list(t, s, "many/"); !slices.Equal(got, want) {
 		t.Errorf("listed %d of %d objects", len(got), n)
+	}
+}
+
+func testAgreement(t *testing.T, s, other artifacts.Store) {
+	for i := range 5 { // at different parts of a second
+		key := fmt.Sprintf("agree/%d", i)
+		put(t, s, key, make([]byte, i))
+		r, got, err := other.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		stat, err := other.Stat(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for listed, err := range other.List(t.Context(), key) {
+			if err != nil || !listed.Same(stat) || !stat.Same(listed) || !listed.Same(got) || !stat.Same(got) {
+				t.Errorf("listed as %+v, described as %+v, read as %+v, %v", listed, stat, got, err)
+			}
+			if longer := (artifacts.Info{Key: key, Size: listed.Size + 1, Modified: listed.Modified}); listed.Same(longer) {
+				t.Errorf("%+v and %+v are taken for one write", listed, longer)
+			}
+			if later := (artifacts.Info{Key: key, Size: listed.Size, Modified: listed.Modified.Add(time.Second)}); listed.Same(later) {
+				t.Errorf("%+v and %+v are taken for one write", listed, later)
+			}
+		}
 	}
 }
 

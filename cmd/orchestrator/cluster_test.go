@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"orchestrator/artifacts"
 	"orchestrator/scheduler/plan"
 	"orchestrator/tools/testenv"
 )
@@ -151,5 +153,27 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	w.run("run", file)
 	if diff := cmp.Diff(want, figures(t, w.results())); diff != "" {
 		t.Errorf("after Ctrl-C (-undisturbed +resumed):\n%s", diff)
+	}
+}
+
+// TestCollectedOnMinIO: gc removes what is waste in a bucket, by what its listing said.
+func TestCollectedOnMinIO(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
+	c := newCluster(t)
+	store := sharedMinIO(t).Store(t, bucketOf(t), "")
+	waste := []string{plan.PackKey("nobody"), plan.BaseKey("nobody"), plan.SpecKey("nobody"), plan.OutcomeKey("nobody")}
+	for _, key := range waste {
+		if err := store.Put(t.Context(), key, strings.NewReader("text"), 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := c.run("gc", "--older-than", "0", "--yes"); !strings.Contains(out, "Removed 4 objects") {
+		t.Errorf("gc says:\n%s", out)
+	}
+	for _, key := range waste {
+		if _, err := store.Stat(t.Context(), key); !errors.Is(err, artifacts.ErrNotFound) {
+			t.Errorf("%s is still there: %v", key, err)
+		}
 	}
 }

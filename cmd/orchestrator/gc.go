@@ -104,6 +104,29 @@ func runDelete(ctx context.Context, a *app, o gcOptions, sweeps []string) error 
 	return a.collect(ctx, &gc.Collector{Store: store}, gc.Scope{Delete: ids}, o)
 }
 
+// checkDeleted is an error where one of the sweeps is still there.
+func checkDeleted(ctx context.Context, store artifacts.Store, sweeps []string) error {
+	for _, id := range sweeps {
+		there, err := artifacts.Exists(ctx, store, plan.PlanKey(id))
+		if err != nil {
+			return err
+		}
+		if there {
+			return &writtenAgainError{id}
+		}
+	}
+	return nil
+}
+
+// writtenAgainError is of a sweep that was submitted while it was deleted.
+type writtenAgainError struct{ sweep string }
+
+func (e *writtenAgainError) Error() string {
+	return "sweep " + e.sweep + " was written again meanwhile: it is not deleted"
+}
+
+func (e *writtenAgainError) Hint() string { return "orchestrator delete " + e.sweep }
+
 func (a *app) sweepsOf(ctx context.Context, words []string) (store artifacts.Store, ids []string, err error) {
 	if store, err = a.openStore(ctx); err != nil {
 		return nil, nil, err
@@ -152,7 +175,7 @@ func (a *app) collect(ctx context.Context, c *gc.Collector, scope gc.Scope, o gc
 		if err != nil {
 			return report, fmt.Errorf("%d objects were removed, then: %w", sum(done.Objects), err)
 		}
-		return removedReport(report, done), nil
+		return removedReport(report, done), checkDeleted(ctx, c.Store, scope.Delete)
 	})
 }
 
@@ -173,12 +196,16 @@ func (a *app) removeWaste(report wasteReport, o gcOptions, remove func() (wasteR
 		}
 		return nil
 	}
+	found := report.Objects
 	report, err := remove()
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
 		return printJSON(a.out, report)
+	}
+	if left := found - report.Objects; left > 0 {
+		fmt.Fprintf(a.err, "Note: %s stayed, as somebody wrote them, uses them or removed them meanwhile.\n", counted(left, "object"))
 	}
 	_, err = fmt.Fprintf(a.out, "Removed %d objects, %s.\n", report.Objects, bytesText(report.Bytes))
 	return err

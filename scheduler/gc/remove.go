@@ -107,7 +107,7 @@ func (c *Collector) removeItem(ctx context.Context, item Item, v *view, done *Re
 		if err != nil {
 			return err
 		}
-		if !is.Modified.Equal(o.Modified) || is.Size != o.Size {
+		if !is.Same(o) {
 			c.log().Info("it was written again", "object", o.Key)
 			return nil
 		}
