@@ -25,17 +25,15 @@ type trialSight struct {
 	stands   map[string]plan.State // by job, rungs included: Completed, Failed, or absent
 	outcomes map[string]*told      // by job, rungs included; of a sweep that learns or prunes
 	record   prune.Record          // likewise
+	open     int                   // jobs that are neither done nor given up, without rungs
 	folds    map[plan.State]int    // how many are in each state, of a trial that will never change
 }
 
 // blank is a trial of which nothing is known.
 var blank = &trialSight{}
 
-// settled tells whether nothing more will come of a trial of a sweep that learns or
-// prunes, unless somebody retries it.
-func (t *trialSight) settled() bool {
-	return t.stop != nil || t.record.Out || !slices.ContainsFunc(t.record.Final, math.IsNaN)
-}
+// settled tells whether nothing more will come of a trial, unless somebody retries it.
+func (t *trialSight) settled() bool { return t.stop != nil || t.record.Out || t.open == 0 }
 
 // sight is a view of a sweep of which nothing is known but what will never change.
 func (s *Scheduler) sight(p *plan.Plan) *sight {
@@ -68,6 +66,11 @@ func (v *sight) jobsOf(n int) []plan.Job {
 // jobs of other trials too.
 func (v *sight) trial(n int, stands map[string]plan.State, outcomes map[string]*told, stop *plan.Stop) *trialSight {
 	t := &trialSight{stop: stop, stands: map[string]plan.State{}}
+	for _, job := range v.jobsOf(n) {
+		if stands[job.ID] == "" {
+			t.open++
+		}
+	}
 	if !v.plan.Search.Adaptive() {
 		for _, job := range v.jobsOf(n) {
 			t.note(job.ID, stands, nil)

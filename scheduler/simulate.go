@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -26,17 +27,20 @@ type Spend struct {
 // normally distributed; a score approaches its end exponentially over the epochs,
 // with noise between folds of half the trials' standard deviation. What a search
 // would spend depends little on more than that. slots is how many jobs train at a
-// time. It is a pure function of its arguments.
-func Simulate(p *plan.Plan, slots int, seed uint64) (Spend, error) {
+// time. It is a pure function of its arguments; the context can end it.
+func Simulate(ctx context.Context, p *plan.Plan, slots int, seed uint64) (Spend, error) {
 	m := &simulation{
 		r: rand.New(rand.NewPCG(seed, 20)), slots: slots,
 		s: &Scheduler{}, stands: map[string]plan.State{}, outcomes: map[string]*told{},
 	}
 	m.view = m.s.sight(p)
+	if p.Search == nil {
+		m.queue = jobsOnce(p.Jobs)
+	}
 	for range p.Folds {
 		m.folds = append(m.folds, m.r.NormFloat64())
 	}
-	for {
+	for ctx.Err() == nil {
 		if err := m.decide(); err != nil {
 			return Spend{}, err
 		}
@@ -45,6 +49,7 @@ func Simulate(p *plan.Plan, slots int, seed uint64) (Spend, error) {
 			return m.spend, nil
 		}
 	}
+	return Spend{}, ctx.Err()
 }
 
 // simulation is a Simulate under way.
@@ -61,6 +66,7 @@ type simulation struct {
 	good  []float64 // how good each trial is
 	noise map[rungsOf]float64
 
+	queue   []plan.Job // of a sweep whose jobs are all to do at once: those that wait
 	running []running
 	now     float64
 	spend   Spend
@@ -74,6 +80,12 @@ type running struct {
 
 // decide does what the reconciler does, and starts jobs where slots are free.
 func (m *simulation) decide() error {
+	if m.view.plan.Search == nil { // no outcome changes what there is to do
+		n := min(len(m.queue), m.slots-len(m.running))
+		m.start(m.queue[:n])
+		m.queue = m.queue[n:]
+		return nil
+	}
 	for {
 		m.look()
 		next := m.view.advance()

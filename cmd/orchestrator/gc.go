@@ -171,6 +171,7 @@ func (a *app) collect(ctx context.Context, c *gc.Collector, scope gc.Scope, o gc
 	}
 	report := reportOf(waste, o.list)
 	return a.removeWaste(report, o, func() (wasteReport, error) {
+		a.drains.Store(true) // it says in the store that it is over
 		done, err := c.Remove(ctx, waste)
 		if err != nil {
 			return report, fmt.Errorf("%d objects were removed, then: %w", sum(done.Objects), err)

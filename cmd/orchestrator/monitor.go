@@ -53,6 +53,7 @@ func runMonitor(ctx context.Context, a *app, listen string, readOnly bool) error
 		return usagef("--listen 127.0.0.1:0 takes any free port", "listening: %w", err)
 	}
 	fmt.Fprintf(a.out, "The queues of %s are at http://%s/\n", o, listener.Addr())
+	a.drains.Store(true)
 	server := &http.Server{Handler: monitor, ReadHeaderTimeout: 10 * time.Second}
 	stopped := context.AfterFunc(ctx, func() {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -29,8 +29,8 @@ func newPlanCommand(a *app) *cobra.Command {
 		Short: "Dry run: trials, folds, jobs, and what is already in the store",
 		Long: `Does everything that run and submit do before they queue jobs: parses the file,
 decodes the pictures, makes the folds, compiles the networks. Runs and writes
-nothing. With --simulate it shows what a search that learns or stops trials would
-spend, on made-up outcomes.` + "\n" + exitHelp,
+nothing. With --simulate it shows what the sweep would spend, on made-up outcomes: of
+use where it learns or stops trials.` + "\n" + exitHelp,
 		Example: "  orchestrator plan sweep.yaml\n  orchestrator plan sweep.yaml --set training.epochs=2 --output json\n  orchestrator plan sweep.yaml --simulate --slots 8",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,7 +102,7 @@ func runPlan(ctx context.Context, a *app, file string, o planOptions) error {
 	}
 	s := summarizePlan(p, done)
 	if o.simulate {
-		if s.Simulation, err = simulate(p.plan, o.slots); err != nil {
+		if s.Simulation, err = a.simulate(ctx, p.plan, o.slots); err != nil {
 			return err
 		}
 	}

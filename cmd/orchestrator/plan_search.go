@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
@@ -25,15 +27,21 @@ type simulationSummary struct {
 }
 
 // simulate goes through the sweep many times and notes the least, the median and
-// the most of each figure.
-func simulate(p *plan.Plan, slots int) (*simulationSummary, error) {
+// the most of each figure. Where no outcome changes what is trained, once says it all.
+func (a *app) simulate(ctx context.Context, p *plan.Plan, slots int) (*simulationSummary, error) {
 	s := &simulationSummary{Runs: simulations, Slots: slots}
+	if !p.Search.Adaptive() {
+		s.Runs = 1
+	}
+	var done atomic.Int64
+	defer a.busy(func() string { return fmt.Sprintf("simulating: %d of %d courses", done.Load(), s.Runs) })()
 	var epochs, jobs, stops, span []float64
-	for seed := range uint64(simulations) {
-		spend, err := scheduler.Simulate(p, slots, seed)
+	for seed := range uint64(s.Runs) {
+		spend, err := scheduler.Simulate(ctx, p, slots, seed)
 		if err != nil {
 			return nil, err
 		}
+		done.Add(1)
 		epochs, jobs = append(epochs, float64(spend.Epochs)), append(jobs, float64(spend.Jobs))
 		stops, span = append(stops, float64(spend.Stopped)), append(span, spend.Span)
 	}
@@ -55,6 +63,7 @@ func spread(x []float64) [3]float64 {
 
 // printSearch says how much there is to do.
 func printSearch(w io.Writer, s planSummary) {
+	defer printSimulation(w, s.Simulation)
 	if s.Search == nil {
 		fmt.Fprintf(w, "  %d epochs, %d training steps to do\n", s.Epochs, s.Steps)
 		return
@@ -73,11 +82,16 @@ func printSearch(w io.Writer, s planSummary) {
 		fmt.Fprintf(w, "  a trial stops after %s or more where its chance to win is below %g\n", counted(e.Folds.Min, "fold"), e.Folds.Alpha)
 	}
 	fmt.Fprintf(w, "  these trials to their ends: %d epochs, %d training steps\n", s.Epochs, s.Steps)
-	if m := s.Simulation; m != nil {
-		fmt.Fprintf(w, "  simulated %d times: %.0f epochs (%.0f to %.0f), %.0f %% of the %d without early termination;\n",
-			m.Runs, m.Epochs[1], m.Epochs[0], m.Epochs[2], 100*m.Epochs[1]/float64(m.Full), m.Full)
-		fmt.Fprintf(w, "    %.0f trials stopped (%.0f to %.0f), %.0f jobs trained to the end (%.0f to %.0f);\n",
-			m.Stops[1], m.Stops[0], m.Stops[2], m.Jobs[1], m.Jobs[0], m.Jobs[2])
-		fmt.Fprintf(w, "    on %s the time of %.0f epochs one after the other\n", counted(m.Slots, "slot"), m.Span[1])
+}
+
+// printSimulation says what simulated courses cost, if there are any.
+func printSimulation(w io.Writer, m *simulationSummary) {
+	if m == nil {
+		return
 	}
+	fmt.Fprintf(w, "  simulated %s: %.0f epochs (%.0f to %.0f), %.0f %% of the %d without early termination;\n",
+		counted(m.Runs, "time"), m.Epochs[1], m.Epochs[0], m.Epochs[2], 100*m.Epochs[1]/float64(m.Full), m.Full)
+	fmt.Fprintf(w, "    %.0f trials stopped (%.0f to %.0f), %.0f jobs trained to the end (%.0f to %.0f);\n",
+		m.Stops[1], m.Stops[0], m.Stops[2], m.Jobs[1], m.Jobs[0], m.Jobs[2])
+	fmt.Fprintf(w, "    on %s the time of %.0f epochs one after the other\n", counted(m.Slots, "slot"), m.Span[1])
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"orchestrator/scheduler"
 	"orchestrator/scheduler/plan"
@@ -36,10 +37,14 @@ type prepared struct {
 // expands the file, decodes every picture, and compiles every network that a
 // trial uses. Nothing is written.
 func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared, error) {
+	var stage atomic.Value
+	stage.Store("drawing the trials")
+	defer a.busy(func() string { return stage.Load().(string) })()
 	sweep, err := parseSweep(file, set)
 	if err != nil {
 		return nil, err
 	}
+	stage.Store("reading the pictures")
 	in := func(field, path string) string { return resolve(sweep, file, field, path) }
 	index, folds, err := readData(ctx, sweep, in)
 	if err != nil {
@@ -49,6 +54,7 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err != nil {
 		return nil, err
 	}
+	stage.Store(fmt.Sprintf("checking the networks of %d trials", len(sweep.Trials)))
 	p := &prepared{sweep: sweep, index: index, uploads: []scheduler.Upload{{Ref: pack, Open: openPack(ctx, index)}}}
 	bases, models, err := a.readBases(ctx, sweep, p, pack, folds, in)
 	if err != nil {

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -22,20 +24,30 @@ type app struct {
 	out, err io.Writer
 	config   config
 	traces   *traces.Traces // nil: nobody asks for them
+	// drains: what a signal interrupts is put in order first, which takes the time it takes.
+	drains atomic.Bool
 }
+
+// endWithin is how long a command that has nothing to put in order may go on after a
+// signal: decoding pictures, drawing and compiling do not look for one all the time.
+const endWithin = 2 * time.Second
 
 // run executes one command line and returns the process's exit code.
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a := &app{in: in, out: out, err: errOut}
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		time.AfterFunc(endWithin, a.endNow)
+	})
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
+	a.drains.Store(true) // what is left is quick
 	a.traces.Close()
 	if err == nil {
 		return exitOK
@@ -44,6 +56,15 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 		printError(errOut, err, a.config.Output == "json")
 	}
 	return exitCode(err)
+}
+
+// endNow ends the process after a signal, unless its command drains or is over.
+func (a *app) endNow() {
+	if a.drains.Load() {
+		return
+	}
+	printError(a.err, errInterrupted, a.config.Output == "json")
+	os.Exit(exitInterrupted)
 }
 
 func newRoot(a *app) *cobra.Command {

@@ -96,6 +96,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return usagef("--listen 127.0.0.1:0 takes any free port", "listening: %w", err)
 	}
 	fmt.Fprintf(a.out, "The sweeps of %s are at %s\n", store, serveURL(access, listener.Addr()))
+	a.drains.Store(true)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return notifyLoop(ctx, notifier, notifyEvery) })
 	group.Go(func() error {

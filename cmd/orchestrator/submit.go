@@ -67,7 +67,9 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 
 // submit submits a sweep whose submission began then, with what came before.
 func (a *app) submit(ctx context.Context, s *scheduler.Scheduler, p *prepared, began time.Time) (*scheduler.Submitted, error) {
+	done := a.busy(func() string { return "storing the sweep, its pictures and its networks" })
 	submitted, err := s.Submit(ctx, p.plan, p.uploads)
+	done()
 	if a.traces != nil {
 		a.traces.Submit(p.plan.ID, submitted, began, err)
 	}

@@ -148,6 +148,7 @@ func untilDone(err error) error {
 
 // serve runs a daemon's slots until ctx ends, and then drains them.
 func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue, store artifacts.Store, o workerOptions, log *slog.Logger) error {
+	a.drains.Store(true)
 	command, err := a.childCommand(trainerProcess)
 	if err != nil {
 		return err
@@ -299,6 +300,7 @@ func newTrainerProcessCommand(a *app) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.drains.Store(true) // it writes a checkpoint, and its daemon watches it
 			size, err := a.config.cacheBytes()
 			if err != nil {
 				return err

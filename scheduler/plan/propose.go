@@ -178,7 +178,7 @@ func (p point) key() string {
 // propose checks that the space fits the method and lists the trials' points.
 func (d *document) propose(c *checker, r *rules) []point {
 	space := d.Parameters
-	if c.failed.touch("parameters") {
+	if c.failed.touch("parameters") || c.failed.touch("run_cap") {
 		return nil
 	}
 	switch d.Method {
