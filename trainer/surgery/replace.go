@@ -50,8 +50,11 @@ func (o *operation) replace(l Layer) error {
 		return fail("replace the last layer, or cut_after this one and append", "layer %q behind it has weights for its %d outputs", behind, d.outputs())
 	}
 	o.resize(d, l)
-	if err := o.refreshOutputs(); err != nil {
-		return fail("replace the last layer, or cut_after this one and append", "the layers behind it do not fit %d outputs: %v", l.Outputs, err)
+	if err := o.refreshOutputs(); err != nil && o.misfit == nil {
+		o.misfit = &Error{
+			Action: "replace", Name: l.Name, Reason: fmt.Sprintf("the layers behind it do not fit %d outputs: %v", l.Outputs, err),
+			Try: "replace the last layer, or cut_after this one and append; of two heads that are averaged, replace both",
+		}
 	}
 	return nil
 }
@@ -170,14 +173,24 @@ func (o *operation) setParameter(t *onnx.Tensor) {
 	delete(o.frozen, t.Name)
 }
 
-// refreshOutputs infers the shapes of the outputs anew.
+// refreshOutputs infers the types and shapes of the outputs anew.
 func (o *operation) refreshOutputs() error {
 	values, err := inferShapes(o.g)
+	if err != nil && o.misfit != nil {
+		return o.misfit
+	}
 	if err != nil {
 		return err
 	}
-	for i, v := range o.g.Outputs {
-		o.g.Outputs[i] = values[v.Name]
+	for i, out := range o.g.Outputs {
+		v, ok := values[out.Name]
+		if !ok {
+			return &Error{
+				Reason: fmt.Sprintf("the value %q does not have the pictures of a mini-batch as its first dimension", out.Name),
+				Try:    "end the network at a layer before it or behind it; `orchestrator model inspect` lists the layers with their shapes",
+			}
+		}
+		o.g.Outputs[i] = v
 	}
 	return nil
 }

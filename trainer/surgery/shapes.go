@@ -1,7 +1,6 @@
 package surgery
 
 import (
-	"fmt"
 	"slices"
 
 	"orchestrator/trainer/onnx"
@@ -9,7 +8,9 @@ import (
 
 // inferShapes finds type and shape of every value of a template. Inference
 // needs static shapes, so it runs for two batch sizes; a first dimension that
-// follows them is the open batch.
+// follows them is the open batch. A value that has the batch elsewhere, as
+// attention that moves it behind the heads or joins it with windows, has no shape
+// of a template and is not in the result.
 func inferShapes(g *onnx.Graph) (map[string]onnx.Value, error) {
 	const small, large = 2, 3
 	a, err := inferAt(g, small)
@@ -22,17 +23,13 @@ func inferShapes(g *onnx.Graph) (map[string]onnx.Value, error) {
 	}
 	values := map[string]onnx.Value{}
 	for name, v := range a {
-		shape := slices.Clone(v.Shape)
-		if len(shape) > 0 && shape[0] == small && b[name].Shape[0] == large {
-			shape[0] = onnx.Batch
+		shape, other := slices.Clone(v.Shape), slices.Clone(b[name].Shape)
+		if len(shape) > 0 && shape[0] == small && other[0] == large {
+			shape[0], other[0] = onnx.Batch, onnx.Batch
 		}
-		for i, d := range shape {
-			if d != onnx.Batch && d != b[name].Shape[i] {
-				return nil, fmt.Errorf("value %q has shape %v for a batch of %d and %v for %d: the batch is not its first dimension",
-					name, v.Shape, small, b[name].Shape, large)
-			}
+		if slices.Equal(shape, other) {
+			values[name] = onnx.Value{Name: name, Type: v.Type, Shape: shape}
 		}
-		values[name] = onnx.Value{Name: name, Type: v.Type, Shape: shape}
 	}
 	return values, nil
 }

@@ -96,13 +96,14 @@ func Apply(g *onnx.Graph, steps []Step, seed int64) (result *onnx.Graph, frozen 
 	o := &operation{g: g.Clone(), seed: seed, frozen: map[string]bool{}}
 	for i, s := range steps {
 		if err := o.step(s); err != nil {
-			var e *Error
-			if errors.As(err, &e) {
-				e.Step = i + 1
-				return nil, nil, e
-			}
-			return nil, nil, fmt.Errorf("surgery step %d: %w", i+1, err)
+			return nil, nil, atStep(i+1, err)
 		}
+		if o.misfit != nil && o.misfit.Step == 0 {
+			o.misfit.Step = i + 1
+		}
+	}
+	if o.misfit != nil && o.refreshOutputs() != nil {
+		return nil, nil, o.misfit
 	}
 	if err := onnx.Check(o.g); err != nil {
 		return nil, nil, fmt.Errorf("the network after surgery is not valid: %w", err)
@@ -115,11 +116,26 @@ func Apply(g *onnx.Graph, steps []Step, seed int64) (result *onnx.Graph, frozen 
 	return o.g, frozen, nil
 }
 
+// atStep says at which step an error came up.
+func atStep(step int, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("surgery step %d: %w", step, err)
+	}
+	if e.Step == 0 {
+		e.Step = step
+	}
+	return e
+}
+
 // operation is a surgery in progress.
 type operation struct {
 	g      *onnx.Graph
 	seed   int64
 	frozen map[string]bool // parameter names
+	// misfit says which replaced layer does not fit the layers behind it. A later
+	// step may mend that, by replacing the other one of two heads that are averaged.
+	misfit *Error
 }
 
 func (o *operation) step(s Step) error {
@@ -160,17 +176,9 @@ func (o *operation) cutAfter(action, name string) error {
 // endAt makes the value of that name the only output and drops what it does
 // not need.
 func (o *operation) endAt(value string) error {
-	values, err := inferShapes(o.g)
-	if err != nil {
-		return err
-	}
-	v, ok := values[value]
-	if !ok {
-		return fmt.Errorf("value %q is not in the graph", value)
-	}
-	o.g.Outputs = []onnx.Value{v}
+	o.g.Outputs = []onnx.Value{{Name: value}}
 	o.g.Prune()
-	return nil
+	return o.refreshOutputs()
 }
 
 func (o *operation) freeze(glob string) error {
