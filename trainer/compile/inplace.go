@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"maps"
 	"slices"
 
 	"orchestrator/trainer/onnx"
@@ -24,21 +23,27 @@ func (s *step) guard(param string, rate onnx.Value) onnx.Value {
 	if s.o.Target != CPU {
 		return rate // memory is there, and every operator costs time: two buffers are better
 	}
-	before := ancestors(s.Nodes(), s.gradients[param].Name)
-	for _, n := range readers(s.Nodes(), s.values[param].Name) {
-		if v := s.Named(n.Outputs[0]); !before[n] && s.live[n] && (v.Type == onnx.Float || v.Type.Half()) {
+	for _, i := range s.order.readersOf(s.values[param].Name) {
+		n := s.order.nodes[i]
+		if v := s.Named(n.Outputs[0]); s.live[i] && !s.order.depends(s.gradients[param].Name, i) && (v.Type == onnx.Float || v.Type.Half()) {
 			rate = s.after(v, rate)
 		}
 	}
 	return rate
 }
 
-// markLive finds the nodes that some gradient needs; others will be dropped.
-func (s *step) markLive() {
-	s.live = map[*onnx.Node]bool{}
-	for _, g := range s.gradients {
-		maps.Copy(s.live, ancestors(s.Nodes(), g.Name))
+// orderNodes indexes the nodes written so far, all but those of the update, and
+// finds those that some gradient needs; others will be dropped.
+func (s *step) orderNodes() {
+	s.order = newOrder(s.Nodes())
+	var asked []int
+	var gradients []string
+	for _, name := range s.trained() {
+		asked = append(asked, s.order.readersOf(s.values[name].Name)...)
+		gradients = append(gradients, s.gradients[name].Name)
 	}
+	s.order.follow(asked)
+	s.live = s.order.neededFor(gradients)
 }
 
 // after is x, but computed after v: picked by a comparison that is decided by an
@@ -62,9 +67,17 @@ func (s *step) after(v, x onnx.Value) onnx.Value {
 // markInPlace finds the slots whose new value may be written where the old is.
 func (p *Program) markInPlace() {
 	p.Graph.InPlace = map[string][]string{}
+	o := newOrder(p.Graph.Nodes)
+	var asked []int
+	for _, slot := range p.State {
+		for _, part := range slot.parts() {
+			asked = append(asked, o.readersOf(p.shares(slot, part)...)...)
+		}
+	}
+	o.follow(asked)
 	for i, slot := range p.State {
 		p.State[i].InPlace = slot.Updated && !slices.ContainsFunc(slot.parts(), func(part string) bool {
-			return !overwrites(p.Graph, p.shares(slot, part), part+"'")
+			return !o.overwrites(p.shares(slot, part), part+"'")
 		})
 		if !p.State[i].InPlace {
 			continue
@@ -78,16 +91,16 @@ func (p *Program) markInPlace() {
 // overwrites proves that out may be written into the buffer that is in[0], and all
 // or part of the others: the node that writes it depends on all others that read
 // them, and itself, if it does, reads each element just before it writes that one.
-func overwrites(g *onnx.Graph, in []string, out string) bool {
-	writer := producer(g, out)
-	before := ancestors(g.Nodes, out)
-	for _, n := range readers(g.Nodes, in...) {
+func (o *order) overwrites(in []string, out string) bool {
+	writer, ok := o.writer[out]
+	for _, i := range o.readersOf(in...) {
+		n := o.nodes[i]
 		switch {
-		case n == writer && !(elementwise[n.Op] && slices.Contains(n.Inputs, in[0])), n != writer && !before[n]:
+		case i == writer && !(elementwise[n.Op] && slices.Contains(n.Inputs, in[0])), i != writer && !o.depends(out, i):
 			return false
 		}
 	}
-	return writer != nil
+	return ok
 }
 
 // elementwise are the operators that compute each element from those at the
@@ -98,37 +111,4 @@ var elementwise = map[string]bool{"Add": true, "Sub": true, "Mul": true}
 // be merged with the node that reads it.
 var views = map[string]bool{
 	"Cast": true, "Flatten": true, "Identity": true, "Reshape": true, "Squeeze": true, "Transpose": true, "Unsqueeze": true,
-}
-
-// readers are those of the nodes that read one of the values, or a view of it.
-func readers(nodes []*onnx.Node, values ...string) []*onnx.Node {
-	seen := map[string]bool{}
-	for _, v := range values {
-		seen[v] = true
-	}
-	var found []*onnx.Node
-	for _, n := range nodes {
-		if !slices.ContainsFunc(n.Inputs, func(in string) bool { return seen[in] }) {
-			continue
-		}
-		found = append(found, n)
-		if views[n.Op] {
-			seen[n.Outputs[0]] = true
-		}
-	}
-	return found
-}
-
-// ancestors are those of the nodes that a value depends on.
-func ancestors(nodes []*onnx.Node, value string) map[*onnx.Node]bool {
-	needed, found := map[string]bool{value: true}, map[*onnx.Node]bool{}
-	for _, n := range slices.Backward(nodes) {
-		if slices.ContainsFunc(n.Outputs, func(out string) bool { return needed[out] }) {
-			found[n] = true
-			for _, in := range n.Inputs {
-				needed[in] = true
-			}
-		}
-	}
-	return found
 }

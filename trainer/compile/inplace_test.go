@@ -1,7 +1,9 @@
 package compile
 
 import (
+	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -189,8 +191,43 @@ func TestWhatMayOverwrite(t *testing.T) {
 		"a reader of what holds it, not waited for": {[]*onnx.Node{node("Relu", "y", "whole"), node("Sub", "w'", "w", "v")}, false},
 		"the writer reads what holds it":            {[]*onnx.Node{node("Sub", "w'", "v", "whole")}, false},
 	} {
-		if got := overwrites(&onnx.Graph{Nodes: c.nodes}, []string{"w", "whole"}, "w'"); got != c.want {
+		o := newOrder(c.nodes)
+		o.follow(o.readersOf("w", "whole"))
+		if got := o.overwrites([]string{"w", "whole"}, "w'"); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
+}
+
+// TestCompilingIsLinear: four times the layers take about four times the memory
+// that is asked for, and not sixteen times.
+func TestCompilingIsLinear(t *testing.T) {
+	asked := func(layers int) float64 {
+		model := deep(layers)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		must(Train(model, Options{Batch: 2, Channels: 1, Height: 2, Width: 2, Momentum: 0.9}))(t)
+		runtime.ReadMemStats(&after)
+		return float64(after.TotalAlloc - before.TotalAlloc)
+	}
+	if ratio := asked(400) / asked(100); ratio > 7 {
+		t.Errorf("400 layers take %.1f times the memory of 100", ratio)
+	}
+}
+
+// deep is a network of so many layers of four units.
+func deep(layers int) *onnx.Graph {
+	g := &onnx.Graph{
+		Inputs:  []onnx.Value{{Name: "x", Type: onnx.Float, Shape: []int{onnx.Batch, 1, 2, 2}}},
+		Outputs: []onnx.Value{{Name: "y", Type: onnx.Float, Shape: []int{onnx.Batch, 4}}},
+		Nodes:   []*onnx.Node{{Op: "Flatten", Name: "flat", Inputs: []string{"x"}, Outputs: []string{"h0"}}},
+	}
+	for i := range layers {
+		w := onnx.NewTensor(onnx.Float, 4, 4)
+		w.Name, w.Param = fmt.Sprintf("w%d", i), true
+		g.Initializers = append(g.Initializers, w)
+		g.Nodes = append(g.Nodes, &onnx.Node{Op: "MatMul", Name: w.Name + "_product", Inputs: []string{fmt.Sprintf("h%d", i), w.Name}, Outputs: []string{fmt.Sprintf("h%d", i+1)}})
+	}
+	g.Outputs[0].Name = fmt.Sprintf("h%d", layers)
+	return g
 }

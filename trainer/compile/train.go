@@ -120,7 +120,8 @@ type step struct {
 	derivatives map[string]onnx.Value
 	next        map[string]onnx.Value // new values, by slot
 	scalars     []Scalar
-	live        map[*onnx.Node]bool // the nodes that some gradient needs
+	order       *order // of the nodes up to the gradients
+	live        []bool // of order, the nodes that some gradient needs
 }
 
 // newStep declares the inputs up to the parameters; rule is nil where the
@@ -226,7 +227,7 @@ func (s *step) differentiate() error {
 // update writes the new parameters and the new optimizer state.
 func (s *step) update(rule optim.Rule, optimizer map[string][]Slot) {
 	s.clip()
-	s.markLive()
+	s.orderNodes()
 	for _, group := range s.groups(rule) {
 		if len(group) > 1 {
 			end := s.Scope("update/together")
@@ -325,15 +326,19 @@ func (s *step) kept(g *onnx.Graph) map[string]string {
 // nameOutputs takes out the Identity nodes that do nothing but give a computed
 // value its name as an output, each a copy of a whole tensor.
 func nameOutputs(g *onnx.Graph) {
-	rename := map[string]string{}
+	rename, dropped := map[string]string{}, map[*onnx.Node]bool{}
+	at := newOrder(g.Nodes)
 	for _, o := range g.Outputs {
-		n := producer(g, o.Name)
-		if n == nil || n.Op != "Identity" || producer(g, n.Inputs[0]) == nil || rename[n.Inputs[0]] != "" || isOutput(g, n.Inputs[0]) {
+		i, ok := at.writer[o.Name]
+		if !ok || g.Nodes[i].Op != "Identity" {
 			continue
 		}
-		rename[n.Inputs[0]] = o.Name
-		g.Nodes = slices.DeleteFunc(g.Nodes, func(d *onnx.Node) bool { return d == n })
+		from := g.Nodes[i].Inputs[0]
+		if _, computed := at.writer[from]; computed && rename[from] == "" && !isOutput(g, from) {
+			rename[from], dropped[g.Nodes[i]] = o.Name, true
+		}
 	}
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *onnx.Node) bool { return dropped[n] })
 	for _, n := range g.Nodes {
 		for _, names := range [][]string{n.Inputs, n.Outputs} {
 			for i, name := range names {
