@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"orchestrator/tools/testenv"
 )
 
 // noisy are pictures of which some lie on the wrong side, or of more features
@@ -41,6 +43,7 @@ func mustFit(t *testing.T, p *Problem, c Classifier, strength float64, from *Fit
 // TestOptimality checks, for random problems, the conditions that hold at the
 // optimum and nowhere else.
 func TestOptimality(t *testing.T) {
+	testenv.Daily(t)
 	for seed := range uint64(6) {
 		n, d, classes := 40+10*int(seed), []int{2, 5, 120}[seed%3], 2+int(seed%2)
 		x, y := noisy(seed, n, d, classes)
@@ -132,6 +135,7 @@ func checkKKT(t *testing.T, f *Fit, k int, x *Matrix, c float64) {
 // TestOrderAndStartDoNotMatter fits the rows in another order, and from another
 // C's fit: the objective stays, and so do the scores.
 func TestOrderAndStartDoNotMatter(t *testing.T) {
+	testenv.Daily(t)
 	for seed := range uint64(3) {
 		n := 50
 		x, y := noisy(seed, n, []int{4, 90, 12}[seed], 3)
