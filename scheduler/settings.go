@@ -14,6 +14,12 @@ import (
 // Update changes settings of a sweep, while it runs or not; what is zero in the
 // change stays as it is.
 func (s *Scheduler) Update(ctx context.Context, sweep string, change plan.Settings) (Report, error) {
+	switch n := change.Priority; {
+	case n != 0 && (n < plan.FirstPriority || n > plan.LastPriority):
+		return Report{}, inputError{fmt.Sprintf("the priority %d is not %s", n, plan.PriorityWords), "1 goes first"}
+	case change.MaxConcurrent < 0:
+		return Report{}, inputError{fmt.Sprintf("%d trials at a time are none", change.MaxConcurrent), "1 or more"}
+	}
 	p, err := s.Plan(ctx, sweep)
 	if err != nil {
 		return Report{}, err
@@ -48,6 +54,24 @@ func (s *Scheduler) settings(ctx context.Context, sweep string) (plan.Settings, 
 		return plan.Settings{}, fmt.Errorf("read the settings of sweep %s: %w", sweep, err)
 	}
 	return settings, nil
+}
+
+// Settings are those that hold for a sweep now, whether its file or an Update says so.
+func (s *Scheduler) Settings(ctx context.Context, sweep string) (plan.Settings, error) {
+	p, err := s.Plan(ctx, sweep)
+	if err != nil {
+		return plan.Settings{}, err
+	}
+	changed, err := s.settings(ctx, sweep)
+	if err != nil {
+		return plan.Settings{}, err
+	}
+	p = with(p, changed)
+	now := plan.Settings{Priority: p.Resources.Priority, Budget: p.Budget}
+	if p.Search != nil {
+		now.MaxConcurrent = p.Search.Concurrent
+	}
+	return now, nil
 }
 
 // with is the plan with changed settings.

@@ -63,7 +63,7 @@ What the trials train is part of the sweep file and never changes.` + "\n" + exi
 		Example: "  orchestrator update hymenoptera --priority 1\n  orchestrator update latest --max-concurrent-trials 2 --budget-time 2d",
 	})
 	f := cmd.Flags()
-	f.IntVar(&o.priority, "priority", 0, "from 1 (first) to 99 (last)")
+	f.IntVar(&o.priority, "priority", 0, plan.PriorityWords)
 	f.IntVar(&o.concurrent, "max-concurrent-trials", 0, "trials under way at a time")
 	f.StringVar(&o.time, "budget-time", "", "time since the submission after which it is canceled, as 12h30m")
 	f.StringVar(&o.deviceTime, "budget-device-time", "", "the same for the time that all its jobs took in sum")
@@ -83,13 +83,10 @@ func (o updateOptions) settings() (plan.Settings, error) {
 			return change, usagef(flag+" 12h30m", "%q is not a time", to.text)
 		}
 	}
-	switch {
-	case change == plan.Settings{}:
+	if change == (plan.Settings{}) {
 		return change, usagef(example, "say what to change")
-	case o.priority < 0 || o.priority > 99 || o.concurrent < 0:
-		return change, usagef(example, "the priority is from 1 to 99, and the trials at a time are 1 or more")
 	}
-	return change, nil
+	return change, nil // Update checks the bounds
 }
 
 func newRetryCommand(a *app) *cobra.Command {

@@ -202,10 +202,21 @@ func pressButtons(p *browsertest.Page, w *workspace, at string) {
 	becomes(plan.Canceled)
 	press("resume")
 	becomes(plan.Running)
-	p.Click("[data-action=settings]")
+	shows := func(priority int) {
+		p.Click("[data-action=settings]")
+		p.Wait(fmt.Sprintf(`document.querySelector("dialog [name=priority]")?.value === "%d"`, priority), "the dialog shows the present priority")
+		p.WaitText("dialog .hint", plan.PriorityWords)
+		p.Wait(fmt.Sprintf(`["%d", "%d"].join() === ["min", "max"].map((b) => document.querySelector("dialog [name=priority]")[b]).join()`,
+			plan.FirstPriority, plan.LastPriority), "the dialog has the bounds of all others")
+	}
+	shows(42)
+	p.Eval(`document.querySelector("dialog [name=priority]").value = ""`)
 	p.Type("dialog [name=priority]", "7")
 	p.Click("dialog [type=submit]")
 	p.WaitText(".toasts", "Changed")
+	shows(7)
+	p.Press(browsertest.Escape)
+	p.Wait(`!document.querySelector("dialog[open]")`, "Escape says no")
 }
 
 // looksAtResults visits what shows a sweep that is completed, by its links.

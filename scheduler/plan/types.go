@@ -319,6 +319,13 @@ type Plan struct {
 	parts []string // foldParts, of a plan that has grown
 }
 
+// The priorities that a sweep may have, as everybody is told.
+const (
+	FirstPriority = 1
+	LastPriority  = 99
+	PriorityWords = "from 1 (first) to 99 (last)"
+)
+
 // Settings are what can be changed of a sweep while it runs; zero: as in its plan.
 type Settings struct {
 	Priority      int    `json:"priority,omitempty"`

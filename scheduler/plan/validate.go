@@ -116,7 +116,7 @@ func (c *checker) sweep(doc *document) {
 	if c.set("resources.label") && !IsLabel(doc.Resources.Label) {
 		c.bad("resources.label", fmt.Sprintf("%q is not a label", doc.Resources.Label), "up to 32 small letters, digits and underscores, as workers have with --label")
 	}
-	c.count("resources.priority", doc.Resources.Priority, 1, 99)
+	c.count("resources.priority", doc.Resources.Priority, FirstPriority, LastPriority)
 	c.count("resources.max_restarts", doc.Resources.MaxRestarts, 0, 100)
 	c.count("checkpoints.every_epochs", doc.Checkpoints.EveryEpochs, 0, 100_000)
 	c.count("checkpoints.save_trial_best", doc.Checkpoints.SaveTrialBest, 0, 100)

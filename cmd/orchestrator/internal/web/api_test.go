@@ -1,8 +1,11 @@
 package web
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -117,11 +120,28 @@ func TestControls(t *testing.T) {
 	if w := f.do("PATCH", "/api/v1/sweeps/"+f.plan.ID, map[string]any{"priority": 7, "budget": map[string]any{"time": 60}}); w.Code != http.StatusOK {
 		t.Errorf("update: %d %s", w.Code, w.Body)
 	}
+	var shown settingsPage
+	if w := f.do("GET", "/api/v1/sweeps/"+f.plan.ID+"/settings", nil); json.Unmarshal(w.Body.Bytes(), &shown) != nil ||
+		shown.Changeable.Priority.Value != 7 || shown.Changeable.Budget.Time != 60 {
+		t.Errorf("the settings that hold now: %d %s", w.Code, w.Body)
+	}
 	if w := f.do("PATCH", "/api/v1/sweeps/"+f.plan.ID, map[string]any{"priority": 100}); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("priority 100: %d %s", w.Code, w.Body)
 	}
 	if w := f.do("POST", "/api/v1/sweeps/nothing/pause", nil); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "hint") {
 		t.Errorf("a sweep that is not there: %d %s", w.Code, w.Body)
+	}
+}
+
+// The description of the API says of priorities what everything else says.
+func TestPriorityHasOneRange(t *testing.T) {
+	field, _ := reflect.TypeFor[change]().FieldByName("Priority")
+	want := fmt.Sprintf("%d %d %s", plan.FirstPriority, plan.LastPriority, plan.PriorityWords)
+	if got := strings.Join([]string{field.Tag.Get("minimum"), field.Tag.Get("maximum"), field.Tag.Get("doc")}, " "); got != want {
+		t.Errorf("a request may change it %s, not %s", got, want)
+	}
+	if want := fmt.Sprintf("from %d (first) to %d (last)", plan.FirstPriority, plan.LastPriority); plan.PriorityWords != want {
+		t.Errorf("the words are %q, not %q", plan.PriorityWords, want)
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Server) retry(ctx context.Context, in *SweepInput) (scheduler.Report, e
 
 // change is what can be changed of a sweep; what is left out stays.
 type change struct {
-	Priority      int           `json:"priority,omitempty" minimum:"1" maximum:"99" doc:"1 is first"`
+	Priority      int           `json:"priority,omitempty" minimum:"1" maximum:"99" doc:"from 1 (first) to 99 (last)"`
 	MaxConcurrent int           `json:"max_concurrent_trials,omitempty" minimum:"1"`
 	Budget        *changeBudget `json:"budget,omitempty"`
 }

@@ -20,6 +20,22 @@ type settingsPage struct {
 	Budget      plan.Budget       `json:"budget"`
 	Search      *plan.Search      `json:"search,omitempty"`
 	Config      plan.Config       `json:"config" doc:"of trial 0"`
+	Changeable  changeable        `json:"changeable" doc:"what can be changed while the sweep runs, as it is now"`
+}
+
+// changeable is what the dialog shows that changes settings.
+type changeable struct {
+	Priority      priorityNow `json:"priority"`
+	MaxConcurrent int         `json:"max_concurrent_trials" doc:"0: as many as there are slots"`
+	Fixed         bool        `json:"max_concurrent_trials_fixed" doc:"it is part of what the search does, and cannot be changed"`
+	Budget        plan.Budget `json:"budget" doc:"in seconds; 0: any"`
+}
+
+type priorityNow struct {
+	Value int    `json:"value"`
+	First int    `json:"first" doc:"the most urgent"`
+	Last  int    `json:"last"`
+	Words string `json:"words" doc:"what the numbers mean"`
 }
 
 type dataPage struct {
@@ -43,6 +59,14 @@ func (s *Server) getSettings(ctx context.Context, in *SweepInput) (*settingsPage
 	page := &settingsPage{Source: p.Source, Overrides: append([]string{}, p.Overrides...), Engine: p.Engine, Method: methodOf(p), Data: dataOf(p.Data),
 		Bases: basesOf(p), Versions: map[string]string{}, Resources: p.Resources, Checkpoints: p.Checkpoints, Budget: p.Budget, Search: p.Search,
 		Config: p.Trials[0].Config}
+	now, err := s.o.Scheduler.Settings(ctx, in.Sweep)
+	if err != nil {
+		return nil, err
+	}
+	page.Changeable = changeable{
+		Priority:      priorityNow{Value: now.Priority, First: plan.FirstPriority, Last: plan.LastPriority, Words: plan.PriorityWords + "; equally urgent sweeps take turns"},
+		MaxConcurrent: now.MaxConcurrent, Fixed: p.Search.Ordered(), Budget: now.Budget,
+	}
 	r, err := s.o.Scheduler.Glance(ctx, in.Sweep)
 	if err != nil {
 		return nil, err

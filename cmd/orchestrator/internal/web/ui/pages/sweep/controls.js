@@ -1,7 +1,8 @@
 // The buttons that change a sweep, each with a question first.
 import { html, useState } from "../../lib/html.js";
-import { api, request } from "../../lib/api.js";
+import { api, request, useData } from "../../lib/api.js";
 import { clean, count } from "../../lib/format.js";
+import { Loaded } from "../../parts/basics.js";
 import { Icon } from "../../parts/icons.js";
 import { Confirm, toast } from "../../parts/dialogs.js";
 
@@ -35,24 +36,34 @@ export function Controls({ sweep, reload }) {
 
 const HOUR = 3600;
 
-// Change is what may be changed while a sweep runs. An empty field stays as it is.
+// Change asks for what may be changed while a sweep runs, from what it is now. What
+// stays as it was, or is empty, is left alone.
 function Change({ sweep, reload, onClose }) {
-  const act = async (form) => {
-    const body = {};
-    const number = (name) => (form.get(name) === "" ? undefined : Number(form.get(name)));
-    for (const name of ["priority", "max_concurrent_trials"]) if (number(name) !== undefined) body[name] = number(name);
-    const budget = {};
-    if (number("time") !== undefined) budget.time = Math.round(number("time") * HOUR);
-    if (number("device_time") !== undefined) budget.device_time = Math.round(number("device_time") * HOUR);
-    if (Object.keys(budget).length > 0) body.budget = budget;
-    if (Object.keys(body).length === 0) return;
-    await request(api("sweeps", sweep.sweep), { method: "PATCH", body });
-    toast(`Changed: ${sweep.name || sweep.sweep}`);
-    reload();
-  };
-  return html`<${Confirm} title="Priority, trials at a time, budget" yes="Change" text="What is left empty stays as it is." act=${act} onClose=${onClose}><div class="form">
-    <label>Priority<input name="priority" type="number" step="1" min="-1000" max="1000" /><span class="hint">larger goes first; equal sweeps take turns</span></label>
-    <label>Trials at a time<input name="max_concurrent_trials" type="number" step="1" min="1" /></label>
-    <label>Time, in hours since the submission<input name="time" type="number" step="any" min="0" /></label>
-    <label>Device time, in hours of all jobs<input name="device_time" type="number" step="any" min="0" /></label></div><//>`;
+  const from = useData(api("sweeps", sweep.sweep, "settings"));
+  return html`<${Loaded} from=${from} lines="0">${({ changeable: now }) => {
+    const was = {
+      priority: now.priority.value, max_concurrent_trials: now.max_concurrent_trials || "",
+      time: hours(now.budget.time), device_time: hours(now.budget.device_time),
+    };
+    const act = async (form) => {
+      const changed = (name) => form.has(name) && form.get(name) !== "" && form.get(name) !== String(was[name]);
+      const body = {}, budget = {};
+      for (const name of ["priority", "max_concurrent_trials"]) if (changed(name)) body[name] = Number(form.get(name));
+      for (const name of ["time", "device_time"]) if (changed(name)) budget[name] = Math.round(Number(form.get(name)) * HOUR);
+      if (Object.keys(budget).length > 0) body.budget = budget;
+      if (Object.keys(body).length === 0) return;
+      await request(api("sweeps", sweep.sweep), { method: "PATCH", body });
+      toast(`Changed: ${sweep.name || sweep.sweep}`);
+      reload();
+    };
+    return html`<${Confirm} title="Priority, trials at a time, budget" yes="Change" text="What is left empty stays as it is." act=${act} onClose=${onClose}><div class="form">
+      <label>Priority<input name="priority" type="number" step="1" min=${now.priority.first} max=${now.priority.last} defaultValue=${was.priority} /><span class="hint">${now.priority.words}</span></label>
+      <label>Trials at a time<input name="max_concurrent_trials" type="number" step="1" min="1" defaultValue=${was.max_concurrent_trials} disabled=${now.max_concurrent_trials_fixed} />
+        ${now.max_concurrent_trials_fixed && html`<span class="hint">part of what this search does: it cannot be changed</span>`}</label>
+      <label>Time, in hours since the submission<input name="time" type="number" step="any" min=${1 / HOUR} defaultValue=${was.time} /></label>
+      <label>Device time, in hours of all jobs<input name="device_time" type="number" step="any" min=${1 / HOUR} defaultValue=${was.device_time} /></label></div><//>`;
+  }}<//>`;
 }
+
+// hours writes a budget of seconds; none is empty.
+function hours(seconds) { return seconds > 0 ? String(Number((seconds / HOUR).toFixed(4))) : ""; }
