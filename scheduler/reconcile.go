@@ -95,8 +95,12 @@ func (s *Scheduler) reconcile(ctx context.Context, sweep string, stopped *int) (
 // held is Canceled or Paused where the sweep's user has said so.
 func (s *Scheduler) held(ctx context.Context, sweep string) (plan.State, error) {
 	for state, key := range map[plan.State]string{plan.Canceled: plan.CancelKey(sweep), plan.Paused: plan.PauseKey(sweep)} {
-		if there, err := s.exists(ctx, key); err != nil || there {
-			return state, err
+		there, err := s.exists(ctx, key)
+		if err != nil {
+			return "", err
+		}
+		if there {
+			return state, nil
 		}
 	}
 	return "", nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -481,5 +482,49 @@ func TestChildDiesWithItsDaemon(t *testing.T) {
 	var a plan.Attempt
 	if err := artifacts.GetJSON(t.Context(), store, plan.AttemptKey("train", 1), &a); err != nil || a.End != "" {
 		t.Errorf("the attempt is %+v, %v", a, err)
+	}
+}
+
+// silent is a store that does not tell whether a key is there, once it is to be so.
+type silent struct {
+	artifacts.Store
+	key   string
+	on    atomic.Bool
+	asked chan struct{} // gets something for each question
+}
+
+func (s *silent) Stat(ctx context.Context, key string) (artifacts.Info, error) {
+	if key != s.key || !s.on.Load() {
+		return s.Store.Stat(ctx, key)
+	}
+	select {
+	case s.asked <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return artifacts.Info{}, artifacts.ErrUnavailable
+}
+
+// A store that does not answer says nothing of the marks of a sweep: the job goes on.
+func TestUnansweredQuestionsAreNoMarks(t *testing.T) {
+	for _, key := range []string{plan.CancelKey("sweep"), plan.PauseKey("sweep")} {
+		b := newBench(t)
+		b.submit("train")
+		store := &silent{Store: b.store, key: key, asked: make(chan struct{})}
+		b.daemon.Store = store
+		ended := b.start(t.Context(), "train")
+		b.whenRunning("train")
+		store.on.Store(true)
+		for range 3 {
+			select {
+			case <-store.asked:
+			case end := <-ended:
+				t.Fatalf("without an answer about %s it ended %s", key, end)
+			}
+		}
+		store.on.Store(false)
+		b.daemon.Stop()
+		if end := <-ended; end != Interrupted {
+			t.Errorf("without an answer about %s it ended %s", key, end)
+		}
 	}
 }

@@ -225,8 +225,12 @@ func (d *Daemon) held(ctx context.Context, sweep string) (plan.State, error) {
 		key   string
 		state plan.State
 	}{{plan.CancelKey(sweep), plan.Canceled}, {plan.PauseKey(sweep), plan.Paused}} {
-		if there, err := artifacts.Exists(ctx, d.Store, mark.key); err != nil || there {
-			return mark.state, err
+		there, err := artifacts.Exists(ctx, d.Store, mark.key)
+		if err != nil {
+			return "", err
+		}
+		if there {
+			return mark.state, nil
 		}
 	}
 	return "", nil
