@@ -61,9 +61,15 @@ func (d *Daemon) conclude(ctx context.Context, r record, spec plan.Spec, x exit,
 	switch {
 	case x.last.Kind == eventResult:
 		return d.complete(ctx, r, spec, x.last.Outcome)
+	case x.held == plan.Completed:
+		d.note(ctx, r, Lost, x.detail())
+		return Completed, nil
 	case x.held != "":
 		d.note(ctx, r, x.held, x.detail())
 		return Canceled, nil
+	case x.taken:
+		d.note(ctx, r, Lost, x.detail())
+		return Interrupted, nil
 	case x.stopped: // also when it had to be killed: it did not fail by itself
 		d.note(ctx, r, plan.State(Interrupted), x.detail())
 		return Interrupted, nil

@@ -72,6 +72,10 @@ type Options struct {
 	Tracer   Tracer       // nil: nobody traces
 	Host     string       // in attempts and outcomes; empty: the machine's name
 
+	// Claim tells, by the context of Do, whether the job is this worker's to begin;
+	// nil: it always is.
+	Claim func(ctx context.Context) bool
+
 	// CancelPoll is how often the marks of a canceled or paused sweep are looked
 	// for while one of its jobs runs; 0: 2 s.
 	CancelPoll time.Duration
@@ -105,6 +109,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Tracer == nil {
 		o.Tracer = noTracer{}
+	}
+	if o.Claim == nil {
+		o.Claim = func(context.Context) bool { return true }
 	}
 	if o.Host == "" {
 		o.Host, _ = os.Hostname()
@@ -175,7 +182,8 @@ func New(o Options) *Daemon {
 // job that has an outcome or a Failure, or whose sweep was canceled, is not run.
 // A second Do of a job that this daemon runs already joins the first.
 //
-// The end of ctx interrupts the attempt as Drain does. A queue that cancels its
+// The end of ctx interrupts the attempt as Drain does; a cause that it has of its own
+// says who has taken the job over. A queue that cancels its
 // handlers' contexts for reasons of its own must keep them from Do.
 func (d *Daemon) Do(ctx context.Context, t Task) (End, error) {
 	d.mu.Lock()
@@ -239,6 +247,9 @@ func (d *Daemon) do(ctx context.Context, t Task) (End, error) {
 	if end, err := d.settled(ctx, t.Sweep, t.Job); end != "" {
 		d.Meter.Job(end, false)
 		return d.orInterrupted(ctx, end, err)
+	}
+	if !d.Claim(ctx) {
+		return Interrupted, nil
 	}
 	end, err := d.attempt(ctx, t, spec, taken[0])
 	d.Meter.Job(end, true)

@@ -506,7 +506,7 @@ func (s *silent) Stat(ctx context.Context, key string) (artifacts.Info, error) {
 
 // A store that does not answer says nothing of the marks of a sweep: the job goes on.
 func TestUnansweredQuestionsAreNoMarks(t *testing.T) {
-	for _, key := range []string{plan.CancelKey("sweep"), plan.PauseKey("sweep")} {
+	for _, key := range []string{plan.CancelKey("sweep"), plan.PauseKey("sweep"), plan.OutcomeKey("train")} {
 		b := newBench(t)
 		b.submit("train")
 		store := &silent{Store: b.store, key: key, asked: make(chan struct{})}
@@ -527,4 +527,40 @@ func TestUnansweredQuestionsAreNoMarks(t *testing.T) {
 			t.Errorf("without an answer about %s it ended %s", key, end)
 		}
 	}
+}
+
+// A job that another worker has completed, or taken over, is not trained to the end.
+func TestAttemptEndsWhereAnotherHasTheJob(t *testing.T) {
+	t.Run("completed", func(t *testing.T) {
+		b := newBench(t)
+		b.submit("train")
+		ended := b.start(t.Context(), "train")
+		b.whenRunning("train")
+		if err := artifacts.CreateJSON(t.Context(), b.store, plan.OutcomeKey("train"), plan.Outcome{Job: "train", Host: "elsewhere"}); err != nil {
+			t.Fatal(err)
+		}
+		if end := <-ended; end != Completed {
+			t.Errorf("ended %s", end)
+		}
+		if a := b.attempts("train"); len(a) != 1 || a[0].End != Lost || a[0].Detail != "another attempt has recorded the outcome" {
+			t.Errorf("the attempts are %+v", a)
+		}
+		if o := b.outcome("train"); o.Host != "elsewhere" {
+			t.Errorf("the outcome is %+v", o)
+		}
+	})
+	t.Run("taken over", func(t *testing.T) {
+		b := newBench(t)
+		b.submit("train")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := b.start(ctx, "train")
+		b.whenRunning("train")
+		cancel(errors.New("taken over by another"))
+		if end := <-ended; end != Interrupted {
+			t.Errorf("ended %s", end)
+		}
+		if a := b.attempts("train"); len(a) != 1 || a[0].End != Lost || a[0].Detail != "taken over by another" {
+			t.Errorf("the attempts are %+v", a)
+		}
+	})
 }

@@ -23,7 +23,8 @@ import (
 // The last is bounded only where it never comes as far as another checkpoint: a job
 // that takes its machine down each time looks the same.
 
-// Lost is the end of an attempt that was killed or cut off from the store.
+// Lost is the end of an attempt that was killed, cut off from the store, or whose job
+// another worker has taken over or completed.
 const Lost = "lost"
 
 // maxLost is how many attempts may be lost in a row without another checkpoint.

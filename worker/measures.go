@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orchestrator/artifacts"
+	"orchestrator/scheduler/plan"
 )
 
 // Bounds are the upper bounds of a Tally's buckets, in seconds: from a step of a tiny
@@ -187,6 +188,8 @@ func (x exit) cause() string {
 	switch {
 	case x.last.Kind == eventResult:
 		return "completed"
+	case x.held == plan.Completed, x.taken:
+		return "lost"
 	case x.held != "":
 		return string(x.held)
 	case x.stopped:

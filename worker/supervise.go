@@ -14,12 +14,15 @@ import (
 
 // exit is how a trainer process ended.
 type exit struct {
-	last    event      // its last word; Kind is empty if it said none
-	memory  bool       // it ended for want of memory
-	held    plan.State // it was told to stop because its sweep was canceled or paused: which
-	stopped bool       // it was told to stop for another reason
-	stalled bool       // it was killed for showing no sign of life
-	lost    bool       // it was killed from outside, or the store was away for too long
+	last   event // its last word; Kind is empty if it said none
+	memory bool  // it ended for want of memory
+	// held is why it was told to stop: its sweep was Canceled or Paused, or the job is
+	// Completed, by another attempt.
+	held    plan.State
+	stopped bool // it was told to stop for another reason
+	taken   bool // that reason: another worker has the job
+	stalled bool // it was killed for showing no sign of life
+	lost    bool // it was killed from outside, or the store was away for too long
 	why     string
 }
 
@@ -109,9 +112,16 @@ func (s *supervision) loop(ctx context.Context, events <-chan event, marked <-ch
 		case <-interrupted:
 			interrupted = nil
 			s.x.stopped = true
+			if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+				s.x.taken, s.x.why = true, cause.Error()
+			}
 			s.stop()
 		case s.x.held = <-marked:
 			marked = nil
+			if s.x.held == plan.Completed {
+				s.kill("another attempt has recorded the outcome") // a checkpoint is of no use
+				break
+			}
 			s.stop()
 		case <-killing:
 			killing = nil
@@ -192,7 +202,12 @@ func (s *supervision) result() exit {
 	return s.x
 }
 
-// watchHeld sends on marked when the sweep is canceled or paused.
+// outcomeEvery is every how many looks at the marks of a sweep the outcome is looked
+// for as well: hardly ever does another attempt run beside one that holds its claim.
+const outcomeEvery = 5
+
+// watchHeld sends on marked when the sweep is canceled or paused, or the job completed
+// by another attempt.
 func (d *Daemon) watchHeld(ctx context.Context, r record) (marked <-chan plan.State, stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	found, done := make(chan plan.State, 1), make(chan struct{})
@@ -200,15 +215,18 @@ func (d *Daemon) watchHeld(ctx context.Context, r record) (marked <-chan plan.St
 		defer close(done)
 		tick := time.NewTicker(d.CancelPoll)
 		defer tick.Stop()
-		for {
+		for looks := 1; ; looks++ {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
 			state, err := d.held(ctx, r.task.Sweep)
+			if state == "" && err == nil && looks%outcomeEvery == 0 {
+				state, err = d.completed(ctx, r.Job)
+			}
 			if err != nil && !errors.Is(err, context.Canceled) {
-				r.log.Debug("cannot look for the marks of the sweep", "error", err)
+				r.log.Debug("cannot look for the marks of the sweep or the outcome", "error", err)
 			}
 			if state != "" {
 				found <- state
@@ -234,4 +252,13 @@ func (d *Daemon) held(ctx context.Context, sweep string) (plan.State, error) {
 		}
 	}
 	return "", nil
+}
+
+// completed is Completed where the job has an outcome.
+func (d *Daemon) completed(ctx context.Context, job string) (plan.State, error) {
+	done, err := artifacts.Exists(ctx, d.Store, plan.OutcomeKey(job))
+	if err != nil || !done {
+		return "", err
+	}
+	return plan.Completed, nil
 }

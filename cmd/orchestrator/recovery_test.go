@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +15,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"orchestrator/artifacts"
 	"orchestrator/artifacts/artifactstest"
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue/queuetest"
 	"orchestrator/tools/testenv"
+	"orchestrator/worker"
 )
 
 // tinySweep trains long enough to be killed in the middle of a fold, and short
@@ -219,6 +222,52 @@ func TestKilledDaemonIsReplacedSoon(t *testing.T) {
 	t.Logf("from kill -9 to training again: %.1f s; epoch %d before, %d when it was seen again", took.Seconds(), before[job].Epoch, after.Epoch)
 	if after.Epoch < before[job].Epoch-interval {
 		t.Errorf("the job was in epoch %d when its daemon was killed, and went on from epoch %d", before[job].Epoch, after.Epoch)
+	}
+}
+
+// A worker that was stopped, as a laptop is that sleeps, and goes on when another has
+// taken its job over, leaves it to that one.
+func TestStoppedWorkerLeavesItsJobToItsSuccessor(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
+	c := newCluster(t)
+	file := c.tiny()
+	first := c.worker()
+	c.run("submit", file, "--set", "parameters={}", "--set", "training.epochs=50000")
+	job := c.whileTraining().Job
+	asleep := append(children(t, first.cmd.Process.Pid), first.cmd.Process.Pid)
+	signal := func(s syscall.Signal) {
+		for _, pid := range asleep {
+			if err := syscall.Kill(pid, s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	c.start("worker", "--slots", "2", "--reconcile-every", "1s")
+	store := sharedMinIO(t).Store(t, bucketOf(t), "")
+	attempt := func(n int) (a plan.Attempt, err error) {
+		err = artifacts.GetJSON(t.Context(), store, plan.AttemptKey(job, n), &a)
+		return a, err
+	}
+	eventually(t, time.Minute, "another worker takes the job over", func() bool {
+		_, err := attempt(2)
+		return err == nil
+	})
+	signal(syscall.SIGCONT)
+	eventually(t, time.Minute, "the first worker has noticed", func() bool {
+		a, err := attempt(1)
+		return err == nil && a.End != ""
+	})
+	one, err := attempt(1)
+	if err != nil || one.End != worker.Lost {
+		t.Errorf("the first attempt ended %+v, %v", one, err)
+	}
+	if two, err := attempt(2); err != nil || two.End != "" {
+		t.Errorf("the second attempt does not go on: %+v, %v", two, err)
+	}
+	if three, err := attempt(3); !errors.Is(err, artifacts.ErrNotFound) {
+		t.Errorf("the job was begun once more: %+v, %v", three, err)
 	}
 }
 

@@ -158,7 +158,7 @@ func (a *app) serve(ctx context.Context, s *scheduler.Scheduler, q *queue.Queue,
 		return err
 	}
 	options := worker.Options{
-		Store: store, Slots: o.slots, Command: command, Board: q, Log: log, Host: hostName, Now: now,
+		Store: store, Slots: o.slots, Command: command, Board: q, Log: log, Host: hostName, Now: now, Claim: queue.Claim,
 		Secrets: a.config.secrets(), Settings: credentials,
 	}
 	if o.metrics != nil {

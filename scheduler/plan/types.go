@@ -418,7 +418,7 @@ type Attempt struct {
 	Device  string `json:"device"`
 	Started string `json:"started"`
 	Ended   string `json:"ended,omitempty"`
-	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled | paused; empty while it runs or when its worker died
+	End     string `json:"end,omitempty"` // completed | interrupted | failed | canceled | paused | lost; empty while it runs or when its worker died
 	Detail  string `json:"detail,omitempty"`
 	GivenUp bool   `json:"given_up,omitempty"` // the job got its Failure; restarts are counted from here on
 }

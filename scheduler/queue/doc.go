@@ -37,6 +37,8 @@
 //     queue when nobody has claimed it for some seconds.
 //   - A worker that is handed a job that another one still holds (after an
 //     outage) gives it back for a while instead of training it twice.
+//   - A worker that finds that another has claimed its job, as it was stopped or cut
+//     off itself, stops running it and leaves the claim alone.
 //   - A worker that is handed a job that it runs itself joins the running
 //     handler, and reports its result.
 //

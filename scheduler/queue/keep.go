@@ -34,8 +34,9 @@ func (s *server) keep(ctx context.Context) {
 	}
 }
 
-// beat renews the claims. An error means that Redis is away; there is another
-// beat soon.
+// beat renews the claims, and stops the jobs that another worker has claimed since:
+// this one was stopped for so long, or cut off, that it was taken for dead. An error
+// means that Redis is away; there is another beat soon.
 func (s *server) beat(ctx context.Context) {
 	s.mu.Lock()
 	var jobs []string
@@ -48,12 +49,28 @@ func (s *server) beat(ctx context.Context) {
 	if len(jobs) == 0 {
 		return
 	}
+	holders := make([]*redis.Cmd, len(jobs))
 	_, _ = s.queue.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, job := range jobs {
-			p.Set(ctx, claimKey(job), s.id, claimTTL)
+		for i, job := range jobs {
+			holders[i] = claim.Eval(ctx, p, []string{claimKey(job)}, s.id, claimTTL.Milliseconds())
 		}
 		return nil
 	})
+	for i, job := range jobs {
+		if other, err := holders[i].Text(); err == nil && other != "" {
+			s.lose(job, other)
+		}
+	}
+}
+
+// lose stops a job that another server runs by now.
+func (s *server) lose(job, other string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.running[job]; r != nil && r.claimed {
+		r.claimed, r.other = false, other
+		r.stop(fmt.Errorf("taken over by %s", other))
+	}
 }
 
 // suspicion is how long a job must be seen active and unclaimed before it is

@@ -106,8 +106,8 @@ if redis.call("HEXISTS", KEYS[1], "msg") == 0 then return 0 end
 return redis.call("HSET", KEYS[1], "result", ARGV[1])
 `)
 
-// claim says that a server runs a job, unless another one says so already. It
-// returns that other one, or nothing.
+// claim says that a server runs a job, and later that it still does, unless another
+// one says so already. It returns that other one, or nothing.
 //
 // KEYS: the claim. ARGV: the server; how long the claim holds, in milliseconds.
 var claim = redis.NewScript(`

@@ -395,6 +395,43 @@ func TestKilledWorkersJobIsTakenOver(t *testing.T) {
 
 // A failover can lose the lease of a task and even its content: asynq would
 // never touch it again.
+// A worker that was stopped for so long that another has claimed its job stops running
+// it, and leaves the claim to the other.
+func TestTakenOverJobIsStopped(t *testing.T) {
+	servers(t, func(t *testing.T, o queue.Options) {
+		q, c := queuetest.Open(t, o), raw(t, o)
+		ended := make(chan error, 1)
+		serve(t, q, queue.ServeOptions{Handler: func(ctx context.Context, _ queue.Task) queue.Result {
+			<-ctx.Done()
+			select {
+			case ended <- context.Cause(ctx):
+			default: // it is handed out again
+				if queue.Claim(ctx) {
+					t.Error("the job is claimed that another runs")
+				}
+			}
+			return queue.Result{End: queue.Interrupted}
+		}})
+		enqueue(t, q, "a")
+		const claim = "orchestrator:claim:a"
+		queuetest.Eventually(t, time.Minute, "the worker claims its job", func() bool { return c.Exists(context.Background(), claim).Val() == 1 })
+		if err := c.Set(context.Background(), claim, "another", time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case cause := <-ended:
+			if cause == nil || !strings.Contains(cause.Error(), "another") {
+				t.Errorf("stopped because of %v", cause)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the job goes on")
+		}
+		if got := c.Get(context.Background(), claim).Val(); got != "another" {
+			t.Errorf("the claim is that of %q", got)
+		}
+	})
+}
+
 func TestActiveWithoutLease(t *testing.T) {
 	t.Parallel()
 	o := embedded(t)

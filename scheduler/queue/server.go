@@ -47,8 +47,11 @@ type run struct {
 	ended  chan struct{}
 	result Result // once ended is closed
 
-	claimed bool               // here, or being so; guarded by server.mu
-	stop    context.CancelFunc // has the handler end as if the worker stopped
+	claimed bool   // here; guarded by server.mu
+	other   string // the server that runs the job instead; guarded by server.mu
+	// stop has the handler end as if the worker stopped; with a cause, another worker
+	// has the job.
+	stop context.CancelCauseFunc
 }
 
 func newServer(q *Queue, o ServeOptions) *server {
@@ -108,7 +111,7 @@ func (s *server) start(ctx context.Context, t Task) (*run, *Result) {
 		return nil, &Result{End: Interrupted, After: busyDelay, Detail: "a job that the queue had given up still runs in this slot"}
 	}
 	r := &run{ended: make(chan struct{})}
-	ctx, r.stop = context.WithCancel(ctx)
+	ctx, r.stop = context.WithCancelCause(ctx)
 	s.running[t.Job] = r
 	go s.run(ctx, t, r)
 	return r, nil
@@ -134,27 +137,28 @@ func (s *server) drain() {
 	}
 }
 
-// run calls the handler and claims the job once it has run for a while. Where
+// run calls the handler and claims the job once it has run for a while, or asks. Where
 // another worker turns out to run the job still, as after an outage, this one stops.
 func (s *server) run(ctx context.Context, t Task, r *run) {
-	holder := make(chan string, 1)
+	holder := sync.OnceValue(func() string { return s.claimFor(ctx, t.Job, r) })
+	looked := make(chan struct{})
 	later := time.AfterFunc(claimAfter, func() {
-		other := s.claimFor(ctx, t.Job, r)
-		if other != "" {
-			r.stop()
+		if holder() != "" {
+			r.stop(nil)
 		}
-		holder <- other
+		close(looked)
 	})
-	result := s.handle(ctx, t)
+	result := s.handle(context.WithValue(ctx, claiming{}, holder), t)
 	if !later.Stop() {
-		if other := <-holder; other != "" && result.End != Done {
-			result = Result{End: Interrupted, After: busyDelay, Detail: "still runs on " + other}
-		}
+		<-looked
 	}
-	r.stop()
+	r.stop(nil)
 	s.mu.Lock()
 	delete(s.running, t.Job)
 	claimed := r.claimed
+	if r.other != "" && result.End != Done {
+		result = Result{End: Interrupted, After: busyDelay, Detail: "runs on " + r.other}
+	}
 	s.mu.Unlock()
 	if claimed {
 		_ = unclaim.Run(context.WithoutCancel(ctx), s.queue.redis, []string{claimKey(t.Job)}, s.id).Err() // or it expires
@@ -166,12 +170,22 @@ func (s *server) run(ctx context.Context, t Task, r *run) {
 
 // claimFor claims the job of a run, and tells who else has it.
 func (s *server) claimFor(ctx context.Context, job string, r *run) (other string) {
-	if other = s.claim(ctx, job); other == "" {
-		s.mu.Lock()
-		r.claimed = true
-		s.mu.Unlock()
-	}
+	other = s.claim(ctx, job)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.claimed, r.other = other == "", other
 	return other
+}
+
+// claiming is the key of a handler's context under which it claims its job.
+type claiming struct{}
+
+// Claim claims the job of the handler whose context that is, and tells whether it is
+// this worker's: a handler that is about to begin what takes long asks first. Where it
+// is not, the handler is to return as if it had been interrupted.
+func Claim(ctx context.Context) bool {
+	holder, ok := ctx.Value(claiming{}).(func() string)
+	return !ok || holder() == ""
 }
 
 // handle calls the handler; one that panics has failed, and nothing else has.
