@@ -44,8 +44,8 @@ func listedPictures(dir string) ([]listed, error) {
 // scanListed takes the pictures that the folds' lists name, with the labels that
 // stand there, wherever below the folder they are.
 func scanListed(o Options, lines []listed) (*scan, error) {
-	s := &scan{root: o.Path}
-	if err := s.walk("", anyLevel, nil); err != nil {
+	s := &scan{root: o.Path, any: true}
+	if err := s.walk("", nil); err != nil {
 		return nil, err
 	}
 	first, missing, err := s.match(lines)
@@ -69,11 +69,14 @@ func (s *scan) match(lines []listed) (first map[string]listed, missing []listed,
 	byBase := map[string][]string{}
 	for _, e := range s.entries {
 		there[e.file] = true
-		byBase[path.Base(e.file)] = append(byBase[path.Base(e.file)], e.file)
+		byBase[baseName(e.file)] = append(byBase[baseName(e.file)], e.file)
 	}
 	first = map[string]listed{}
 	for _, l := range lines {
-		same := byBase[path.Base(l.file)]
+		if !there[l.file] {
+			l.file = relativeTo(s.root, slashes(l.file))
+		}
+		same := byBase[baseName(l.file)]
 		if !there[l.file] && len(same) > 1 {
 			return nil, nil, l.problem("name it relative to dataset.path", "there are %d pictures named %s, as %s and %s", len(same), l.file, same[0], same[1])
 		}
@@ -149,25 +152,6 @@ func checkLabels(lines []listed) error {
 	return nil
 }
 
-// hasClassFolders reports whether the labels of the lists are the names of class
-// folders.
-func hasClassFolders(dir string, lines []listed) (bool, error) {
-	folders, err := topFolders(dir)
-	if err != nil {
-		return false, err
-	}
-	for _, f := range slices.Clone(folders) {
-		if slices.Contains(splitNames, strings.ToLower(f)) {
-			below, err := topFolders(filepath.Join(dir, f))
-			if err != nil {
-				return false, err
-			}
-			folders = append(folders, below...)
-		}
-	}
-	return slices.ContainsFunc(lines, func(l listed) bool { return slices.Contains(folders, l.class) }), nil
-}
-
 // scanWithFolds scans a folder whose folds are given: class folders, or pictures
 // that only the lists label.
 func scanWithFolds(o Options) (*scan, error) {
@@ -175,7 +159,7 @@ func scanWithFolds(o Options) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes, err := hasClassFolders(o.Path, lines)
+	classes, err := hasClassFolders(o, lines)
 	if err != nil {
 		return nil, err
 	}

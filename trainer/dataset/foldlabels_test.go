@@ -14,11 +14,7 @@ import (
 // flat is a folder of pictures without class folders, and of folds that label
 // them, as DeepSent's authors ship theirs.
 func flat(t testing.TB, names []string, lists map[string]string) (dir, folds string) {
-	files := map[string][]byte{}
-	one := picture(t, 1)
-	for _, n := range names {
-		files[n] = one
-	}
+	files := pictures(t, names...)
 	for name, text := range lists {
 		files["agree/"+name] = []byte(text)
 	}
@@ -97,12 +93,12 @@ func TestDeepSent(t *testing.T) {
 		{"three_agree", 1265, "0.606 ± 0.015", "[159 150 153 155 150]"},
 	} {
 		t.Run(level.name, func(t *testing.T) {
-			dir, one := filepath.Join(root, level.name), picture(t, 1)
-			files := map[string][]byte{"surplus.png": one}
+			dir := filepath.Join(root, level.name)
+			files := pictures(t, "surplus.png")
 			for _, side := range foldLists {
 				lines := bufio.NewScanner(strings.NewReader(readText(t, filepath.Join(dir, "test1", side))))
 				for lines.Scan() {
-					files[strings.Fields(lines.Text())[0]] = one
+					files[strings.Fields(lines.Text())[0]] = picture(t, len(files))
 				}
 			}
 			ix := mustScan(t, Options{Path: write(t, files), Folds: dir})

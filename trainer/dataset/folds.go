@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // FoldFiles is one explicit fold: indices into the samples of the data set.
@@ -34,9 +35,10 @@ func ReadFolds(dir string, ix *Index) ([]FoldFiles, error) {
 		if f.Train, err = find.list(filepath.Join(dir, name, foldLists[0]), in, nil); err != nil {
 			return nil, err
 		}
-		trained := map[int]bool{}
+		trained := &side{classes: map[int]bool{}, content: map[string]int{}}
 		for _, i := range f.Train {
-			trained[ix.Samples[i].Label] = true
+			trained.classes[ix.Samples[i].Label] = true
+			trained.content[ix.Samples[i].SHA256] = i
 		}
 		if f.Test, err = find.list(filepath.Join(dir, name, foldLists[1]), in, trained); err != nil {
 			return nil, err
@@ -85,19 +87,26 @@ func newFinder(ix *Index) *finder {
 	f := &finder{ix: ix, byFile: map[string]int{}, byBase: map[string][]int{}}
 	for i, s := range ix.Samples {
 		f.byFile[s.File] = i
-		f.byBase[path.Base(s.File)] = append(f.byBase[path.Base(s.File)], i)
+		base := baseName(s.File)
+		f.byBase[base] = append(f.byBase[base], i)
 	}
 	return f
 }
+
+// baseName is a file's own name, in one form of Unicode.
+func baseName(file string) string { return norm.NFC.String(path.Base(file)) }
 
 // find returns the sample of a name, or says why it is none.
 func (f *finder) find(name string) (sample int, problem string) {
 	if i, ok := f.byFile[name]; ok {
 		return i, ""
 	}
-	switch same := f.byBase[path.Base(name)]; len(same) {
+	if i, ok := f.byFile[relativeTo(f.ix.Root, slashes(name))]; ok {
+		return i, ""
+	}
+	switch same := f.byBase[baseName(slashes(name))]; len(same) {
 	case 0:
-		return 0, "the data set has no picture " + name
+		return 0, "the data set has no picture " + printable(name)
 	case 1:
 		return same[0], ""
 	default:
@@ -111,18 +120,31 @@ func readFoldList(file string) ([]entry, error) {
 	if err != nil {
 		return nil, &Error{File: file, Problem: "the fold's list is missing", hint: "each fold has a train.txt and a test.txt"}
 	}
-	entries, err := parseText(file, bytes.TrimPrefix(data, []byte(byteOrderMark)))
+	if data, err = plainText(file, data); err != nil {
+		return nil, err
+	}
+	entries, err := parseText(file, data)
 	if err != nil {
 		return nil, err
 	}
 	if len(entries) == 0 {
 		return nil, &Error{File: file, Problem: "the list is empty", hint: "a fold needs pictures to train and to test on"}
 	}
+	for i := range entries {
+		entries[i].class = norm.NFC.String(entries[i].class) // as those of the data set
+	}
 	return entries, nil
 }
 
-// list reads one side of a fold. trained are the classes of the other one, or nil.
-func (f *finder) list(file string, seen map[int]string, trained map[int]bool) ([]int, error) {
+// side is what a fold trains on.
+type side struct {
+	classes map[int]bool
+	content map[string]int // a sample by its SHA-256
+}
+
+// list reads one side of a fold. trained is the other one of test.txt, nil for
+// train.txt.
+func (f *finder) list(file string, seen map[int]string, trained *side) ([]int, error) {
 	entries, err := readFoldList(file)
 	if err != nil {
 		return nil, err
@@ -140,11 +162,22 @@ func (f *finder) list(file string, seen map[int]string, trained map[int]bool) ([
 		if old, twice := seen[i]; twice {
 			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s stands in %s already", e.file, old), hint: "a picture may stand once in a fold, in train.txt or in test.txt"}
 		}
-		if trained != nil && !trained[f.ix.Samples[i].Label] {
+		if trained != nil && !trained.classes[f.ix.Samples[i].Label] {
 			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s is of class %s, of which train.txt has no picture", e.file, e.class), hint: "train on every class that is tested, or correct the label"}
+		}
+		if copied, both := f.trainedOn(i, trained); both {
+			return nil, &Error{File: file, Line: e.line, Problem: fmt.Sprintf("%s has the same content as %s in %s", e.file, f.ix.Samples[copied].File, seen[copied]), hint: "all copies of a picture go into train.txt, or all into test.txt"}
 		}
 		seen[i] = here
 		out = append(out, i)
 	}
 	return out, nil
+}
+
+// trainedOn finds a copy of a sample among those that a fold trains on.
+func (f *finder) trainedOn(sample int, trained *side) (other int, found bool) {
+	if trained != nil {
+		other, found = trained.content[f.ix.Samples[sample].SHA256]
+	}
+	return other, found
 }

@@ -10,13 +10,13 @@ import (
 // FuzzList: any list gives entries with a name, a label and a line, or an error
 // that is bad input.
 func FuzzList(f *testing.F) {
-	for _, seed := range []string{"a b.png cat\n", "file,label\na.png,1\n", "\"a;b\";c\n", "a\tb\n", `{"file":"a","label":1}`, byteOrderMark + "x y"} {
-		for _, ending := range []string{".txt", ".csv", ".tsv", ".jsonl"} {
+	for _, seed := range []string{"a b.png cat\n", "file,label\na.png,1\n", "\"a;b\";c\n", "a\tb\n", `{"file":"a","label":1}`, byteOrderMark + "x y", `[{"file":"a","label":1}]`, "0\t1.0\ta", "image,cat,dog\na,1,0\n", "\xff\xfea\x00"} {
+		for _, ending := range []string{".txt", ".csv", ".tsv", ".jsonl", ".json", ".lst"} {
 			f.Add(ending, []byte(seed))
 		}
 	}
 	f.Fuzz(func(t *testing.T, ending string, data []byte) {
-		entries, err := parseList("list"+ending, data)
+		entries, err := (&scan{list: "list" + ending, root: "nowhere"}).parse(Options{}, data)
 		if err != nil {
 			wantBadInput(t, err)
 			return

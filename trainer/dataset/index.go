@@ -28,16 +28,11 @@ type LeftOut struct {
 	Reason string `json:"reason"`
 }
 
-// Duplicates counts the pictures whose content an earlier one has.
-func (ix *Index) Duplicates() int {
-	seen, n := map[string]bool{}, 0
-	for _, s := range ix.Samples {
-		if seen[s.SHA256] {
-			n++
-		}
-		seen[s.SHA256] = true
-	}
-	return n
+// BadPicture is a picture that cannot be read.
+type BadPicture struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"` // of a list
+	Reason string `json:"reason"`
 }
 
 // Error is a data set that cannot be used as it is.
@@ -45,6 +40,7 @@ type Error struct {
 	File    string // the picture, list or folder
 	Line    int    // of a list; 0 otherwise
 	Problem string
+	Bad     []BadPicture // all pictures that cannot be read, where that is the problem
 	hint    string
 }
 

@@ -3,11 +3,7 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path"
@@ -15,6 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/unicode/norm"
 )
 
 func scanList(o Options) (*scan, error) {
@@ -22,22 +21,109 @@ func scanList(o Options) (*scan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the list of pictures: %w", err)
 	}
-	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	s := &scan{root: o.Root, list: o.Path}
 	if s.root == "" {
 		s.root = filepath.Dir(o.Path)
 	}
-	if s.entries, err = parseList(o.Path, data); err != nil {
+	if s.entries, err = s.parse(o, data); err != nil {
 		return nil, err
 	}
 	if len(s.entries) == 0 {
 		return nil, &Error{File: o.Path, Problem: "the list is empty", hint: "each line names a picture and its label"}
 	}
+	for i := range s.entries {
+		s.entries[i].file = s.locate(s.entries[i].file)
+	}
 	return s, s.checkNames()
+}
+
+// parse reads a list by its ending: .csv and .tsv, .json and .jsonl, and otherwise
+// lines of a name, one space and a label.
+func (s *scan) parse(o Options, data []byte) ([]entry, error) {
+	data, err := plainText(s.list, data)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(filepath.Ext(s.list)) {
+	case ".csv", ".tsv":
+		rows, err := parseCSV(s.list, data)
+		if err != nil {
+			return nil, err
+		}
+		return s.fromTable(o, rows)
+	case ".json", ".jsonl", ".ndjson":
+		return s.parseJSON(o, data)
+	case ".lst":
+		if rows := recordList(data); rows != nil {
+			return s.fromRecords(rows)
+		}
+	}
+	entries, err := parseText(s.list, data)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	if first := entries[0]; s.isHeader([]string{first.file, first.class}) {
+		s.noteHeader(first.file, first.class)
+		entries = entries[1:]
+	}
+	return entries, nil
 }
 
 // byteOrderMark begins the text files of some editors and spreadsheets.
 const byteOrderMark = "\xef\xbb\xbf"
+
+// plainText brings a list to UTF-8 without a mark.
+func plainText(file string, data []byte) ([]byte, error) {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) { // spreadsheets' "Unicode text"
+		text, err := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Bytes(data)
+		if err != nil {
+			return nil, &Error{File: file, Problem: "it begins as UTF-16, but is not", hint: "save the list as UTF-8"}
+		}
+		data = text
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
+		return nil, &Error{File: file, Problem: "there are zero bytes in it: it is no text, or UTF-16 or UTF-32 without a mark", hint: "save the list as UTF-8"}
+	}
+	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
+}
+
+// locate is the name of a listed file relative to the root: of what other systems
+// write, backslashes and another form of Unicode are understood where the file is
+// there, and absolute names where it is below the root.
+func (s *scan) locate(name string) string {
+	if filepath.IsAbs(name) {
+		return relativeTo(s.root, name)
+	}
+	if s.isThere(name) {
+		return name
+	}
+	for _, other := range []string{slashes(name), norm.NFC.String(name), norm.NFD.String(name)} {
+		if other != name && s.isThere(other) {
+			return other
+		}
+	}
+	return name
+}
+
+func slashes(name string) string { return path.Clean(strings.ReplaceAll(name, `\`, "/")) }
+
+func (s *scan) isThere(name string) bool {
+	_, err := os.Lstat(filepath.Join(s.root, filepath.FromSlash(name)))
+	return err == nil
+}
+
+// relativeTo makes an absolute name relative to the root, through links too; it is
+// returned as it is where it lies elsewhere.
+func relativeTo(root, name string) string {
+	root, err := filepath.Abs(root)
+	real, errReal := filepath.EvalSymlinks(root)
+	for _, r := range []string{root, real} {
+		if rel, errRel := filepath.Rel(r, name); err == nil && errReal == nil && errRel == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel)
+		}
+	}
+	return name
+}
 
 // checkNames refuses names outside of the root and double entries.
 func (s *scan) checkNames() error {
@@ -58,18 +144,6 @@ func (s *scan) checkNames() error {
 	return nil
 }
 
-// parseList reads a list by its ending: .csv and .tsv, .jsonl, and otherwise
-// lines of a name, one space and a label.
-func parseList(file string, data []byte) ([]entry, error) {
-	switch strings.ToLower(filepath.Ext(file)) {
-	case ".csv", ".tsv":
-		return parseCSV(file, data)
-	case ".jsonl", ".ndjson":
-		return parseJSONL(file, data)
-	}
-	return parseText(file, data)
-}
-
 func parseText(file string, data []byte) ([]entry, error) {
 	var out []entry
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -82,7 +156,7 @@ func parseText(file string, data []byte) ([]entry, error) {
 		}
 		i := strings.LastIndexAny(text, " \t") // names may hold spaces
 		if i < 0 {
-			return nil, &Error{File: file, Line: n, Problem: fmt.Sprintf("%.80q has no label", text), hint: "write the file name, a space, and the label"}
+			return nil, &Error{File: file, Line: n, Problem: fmt.Sprintf("%.80q has no label", text), hint: "write the file name, a space, and the label; lists with commas end in .csv"}
 		}
 		e, err := newEntry(file, n, strings.TrimSpace(text[:i]), text[i+1:])
 		if err != nil {
@@ -102,123 +176,6 @@ func newEntry(file string, line int, name, label string) (entry, error) {
 		return entry{}, &Error{File: file, Line: line, Problem: "the file name or the label is empty", hint: "each line needs both"}
 	}
 	return entry{file: path.Clean(filepath.ToSlash(name)), class: label, line: line}, nil
-}
-
-func parseCSV(file string, data []byte) ([]entry, error) {
-	r := csv.NewReader(bytes.NewReader(data))
-	r.Comma, r.FieldsPerRecord, r.TrimLeadingSpace = separator(file, data), -1, true
-	fileColumn, labelColumn := 0, 1
-	var out []entry
-	for first := true; ; first = false {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, csvError(file, err)
-		}
-		line, _ := r.FieldPos(0)
-		if f, l, ok := header(record); first && ok {
-			fileColumn, labelColumn = f, l
-			continue
-		}
-		if len(record) <= max(fileColumn, labelColumn) {
-			return nil, &Error{File: file, Line: line, Problem: fmt.Sprintf("%d columns, the file name and the label are needed", len(record)), hint: "columns: file,label"}
-		}
-		e, err := newEntry(file, line, strings.TrimSpace(record[fileColumn]), strings.TrimSpace(record[labelColumn]))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, e)
-	}
-}
-
-// header finds the columns "file" and "label", whatever stands beside them.
-func header(record []string) (file, label int, ok bool) {
-	is := func(name string) func(string) bool {
-		return func(column string) bool { return strings.EqualFold(strings.TrimSpace(column), name) }
-	}
-	file, label = slices.IndexFunc(record, is("file")), slices.IndexFunc(record, is("label"))
-	return file, label, file >= 0 && label >= 0
-}
-
-func csvError(file string, err error) error {
-	out := &Error{File: file, Problem: err.Error(), hint: "quote names that hold separators or quotes"}
-	var where *csv.ParseError
-	if errors.As(err, &where) {
-		out.Line, out.Problem = where.Line, where.Err.Error()
-	}
-	return out
-}
-
-// separator is a tab in .tsv files, and otherwise the one of comma, semicolon
-// and tab that the first line has most of outside of quotes.
-func separator(file string, data []byte) rune {
-	if strings.EqualFold(filepath.Ext(file), ".tsv") {
-		return '\t'
-	}
-	first, _, _ := bytes.Cut(data, []byte("\n"))
-	var line []byte
-	for i, part := range bytes.Split(first, []byte(`"`)) {
-		if i%2 == 0 { // every other part is between quotes
-			line = append(line, part...)
-		}
-	}
-	best, most := ',', bytes.Count(line, []byte(","))
-	for _, c := range []rune{';', '\t'} {
-		if n := bytes.Count(line, []byte(string(c))); n > most {
-			best, most = c, n
-		}
-	}
-	return best
-}
-
-func parseJSONL(file string, data []byte) ([]entry, error) {
-	var out []entry
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
-	n := 1
-	for ; lines.Scan(); n++ {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-			continue
-		}
-		var row struct {
-			File  string `json:"file"`
-			Label any    `json:"label"`
-		}
-		if err := unmarshalRow(lines.Bytes(), &row); err != nil {
-			return nil, &Error{File: file, Line: n, Problem: err.Error(), hint: `each line is {"file": "...", "label": "..."}`}
-		}
-		label := ""
-		switch v := row.Label.(type) {
-		case string:
-			label = v
-		case json.Number:
-			label = v.String()
-		}
-		e, err := newEntry(file, n, row.File, label)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, e)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, &Error{File: file, Line: n, Problem: err.Error(), hint: "one JSON object per line"}
-	}
-	return out, nil
-}
-
-// unmarshalRow keeps a label such as 10000000 as it is written.
-func unmarshalRow(line []byte, row any) error {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	if err := d.Decode(row); err != nil {
-		return err
-	}
-	if d.More() {
-		return errors.New("there is more than one value in the line")
-	}
-	return nil
 }
 
 // sortClasses orders labels: by number where all are numbers, else by name.

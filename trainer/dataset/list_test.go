@@ -196,14 +196,13 @@ func TestDeepSentFolds(t *testing.T) {
 // standIns lists a drawn picture for every file that a level's lists name.
 func standIns(t *testing.T, dir string) *Index {
 	t.Helper()
-	one := picture(t, 1)
 	files := map[string][]byte{}
 	var list strings.Builder
 	for _, side := range []string{"train.txt", "test.txt"} {
 		lines := bufio.NewScanner(strings.NewReader(readText(t, filepath.Join(dir, "test1", side))))
 		for lines.Scan() {
 			fmt.Fprintln(&list, lines.Text())
-			files[strings.Fields(lines.Text())[0]] = one
+			files[strings.Fields(lines.Text())[0]] = picture(t, len(files))
 		}
 	}
 	files["list.txt"] = []byte(list.String())

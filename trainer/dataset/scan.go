@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Options say which pictures make up a data set.
@@ -32,6 +33,9 @@ type Options struct {
 	// Include and Exclude are globs over the file names relative to the root; *
 	// also matches slashes, and a pattern may match the base name alone.
 	Include, Exclude []string
+	// ClassLevel says which folders are the classes: 1 are those in Path, 2 those in
+	// these; 0: as Scan finds.
+	ClassLevel int
 	// OnBad is what a picture does that cannot be read: "error" (also ""), or
 	// "skip": it is left out.
 	OnBad string
@@ -41,13 +45,18 @@ type Options struct {
 // found now and not in the middle of a training. The order of samples depends
 // on the names alone.
 //
-// In a folder, each top-level folder is a class, whatever is below it; where all
-// top-level folders are named like splits (train, val, test, ...) they are taken
-// together and the folders below them are the classes, since cross-validation
-// makes its own splits.
+// In a folder, each top-level folder is a class, whatever is below it. Folders that
+// are named like splits (train, val, test_set, ...) are taken together and the
+// folders below them are the classes, since cross-validation makes its own splits;
+// and a lone folder around the class folders is no class. Where either level may
+// be the classes, it is an error that names ClassLevel. What was decided is in the
+// notes.
 func Scan(ctx context.Context, o Options) (*Index, error) {
 	if o.OnBad != "" && o.OnBad != "error" && o.OnBad != "skip" {
 		return nil, &Error{Problem: fmt.Sprintf("on_bad is %q", o.OnBad), hint: "on_bad: error or on_bad: skip"}
+	}
+	if o.ClassLevel < 0 {
+		return nil, &Error{Problem: fmt.Sprintf("class_level is %d", o.ClassLevel), hint: "1: the folders in dataset.path are the classes, 2: those in these"}
 	}
 	info, err := os.Stat(o.Path)
 	if err != nil {
@@ -57,7 +66,7 @@ func Scan(ctx context.Context, o Options) (*Index, error) {
 	switch {
 	case !info.IsDir():
 		s, err = scanList(o)
-	case o.Folds != "":
+	case o.Folds != "" && o.ClassLevel == 0:
 		s, err = scanWithFolds(o)
 	default:
 		s, err = scanFolder(o)
@@ -65,7 +74,11 @@ func Scan(ctx context.Context, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.claim()
 	s.filter(o)
+	if err := s.checkText(); err != nil {
+		return nil, err
+	}
 	if err := s.read(ctx, o.OnBad == "skip"); err != nil {
 		return nil, err
 	}
@@ -85,27 +98,30 @@ type scan struct {
 	samples []Sample
 	leftOut []LeftOut
 	notes   []string
+
+	roots []string // folders whose subfolders are the classes
+	split bool     // the roots are parts of the data set
+	level int      // Options.ClassLevel
+	any   bool     // files need no class: lists have it
+
+	claimed map[string][]string // files by class, before any is left out
 }
 
-// splitNames are folders that hold parts of a data set, not classes.
-var splitNames = []string{"train", "training", "val", "valid", "validation", "test", "testing"}
+func (s *scan) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
 
 func scanFolder(o Options) (*scan, error) {
-	s := &scan{root: o.Path}
-	folders, err := topFolders(o.Path)
-	if err != nil {
-		return nil, err
+	s := &scan{root: o.Path, level: o.ClassLevel, claimed: map[string][]string{}}
+	if s.level == 0 {
+		if err := s.layout(o, "", 0); err != nil {
+			return nil, err
+		}
+		if err := s.dropUnlabelled(o); err != nil {
+			return nil, err
+		}
 	}
-	splits := len(folders) > 0
-	for _, f := range folders {
-		splits = splits && slices.Contains(splitNames, strings.ToLower(f))
-	}
-	level := 0 // of the path that names the class
-	if splits {
-		level = 1
-		s.notes = append(s.notes, fmt.Sprintf("the folders %s are taken together: cross-validation makes its own splits", strings.Join(folders, ", ")))
-	}
-	if err := s.walk("", level, nil); err != nil {
+	if err := s.walk("", nil); err != nil {
 		return nil, err
 	}
 	if len(s.entries) == 0 {
@@ -114,31 +130,12 @@ func scanFolder(o Options) (*scan, error) {
 	return s, nil
 }
 
-// anyLevel has walk take all files, without a class.
-const anyLevel = -1
-
-// topFolders names the folders in a data set's folder, links to folders too.
-func topFolders(dir string) ([]string, error) {
-	top, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read the data set's folder: %w", err)
-	}
-	var folders []string
-	for _, e := range top {
-		info, err := os.Stat(filepath.Join(dir, e.Name()))
-		if err == nil && info.IsDir() && !hidden(e.Name()) {
-			folders = append(folders, e.Name())
-		}
-	}
-	return folders, nil
-}
-
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 // walk visits what a folder holds, links included, since people keep data sets
 // as links to where there is room. above are the folders on the way down: a
 // link back to one of them would never end.
-func (s *scan) walk(folder string, level int, above []fs.FileInfo) error {
+func (s *scan) walk(folder string, above []fs.FileInfo) error {
 	at := filepath.Join(s.root, filepath.FromSlash(folder))
 	info, err := os.Stat(at)
 	if err != nil {
@@ -154,7 +151,7 @@ func (s *scan) walk(folder string, level int, above []fs.FileInfo) error {
 	}
 	above = append(slices.Clip(above), info)
 	for _, e := range content {
-		if err := s.visit(path.Join(folder, e.Name()), level, above); err != nil {
+		if err := s.visit(path.Join(folder, e.Name()), above); err != nil {
 			return err
 		}
 	}
@@ -162,15 +159,12 @@ func (s *scan) walk(folder string, level int, above []fs.FileInfo) error {
 }
 
 // visit takes a file in, leaves it out, or walks a folder.
-func (s *scan) visit(file string, level int, above []fs.FileInfo) error {
+func (s *scan) visit(file string, above []fs.FileInfo) error {
 	info, err := os.Stat(filepath.Join(s.root, filepath.FromSlash(file)))
-	parts := strings.Split(file, "/")
+	class := s.classOf(file)
 	switch {
 	case err == nil && info.IsDir():
-		if hidden(path.Base(file)) {
-			return nil
-		}
-		return s.walk(file, level, above)
+		return s.enter(file, above)
 	case hidden(path.Base(file)):
 		s.leave(file, "hidden file")
 	case errors.Is(err, fs.ErrNotExist):
@@ -179,27 +173,53 @@ func (s *scan) visit(file string, level int, above []fs.FileInfo) error {
 		return fmt.Errorf("read the data set's folder: %w", err)
 	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
 		s.leave(file, "not a regular file")
-	case level == anyLevel:
-		s.entries = append(s.entries, entry{file: file})
-	case len(parts) < level+2:
-		s.leave(file, "not in a class folder")
+	case class == "" && !s.any:
+		s.leave(file, notInClass)
 	default:
-		s.entries = append(s.entries, entry{file: file, class: parts[level]})
+		s.entries = append(s.entries, entry{file: file, class: class})
 	}
 	return nil
 }
 
-func (s *scan) leave(file, reason string) { s.leftOut = append(s.leftOut, LeftOut{file, reason}) }
+// notInClass is why files beside the class folders are left out.
+const notInClass = "not in a class folder"
+
+// enter walks a folder unless no person made it.
+func (s *scan) enter(file string, above []fs.FileInfo) error {
+	name := path.Base(file)
+	if hidden(name) {
+		return nil
+	}
+	if maker := junk[strings.ToLower(name)]; maker != "" {
+		s.leave(file, "a folder that "+maker+" makes")
+		return nil
+	}
+	if class := s.classOf(path.Join(file, "file")); class != "" && !s.any {
+		class = norm.NFC.String(class)
+		s.claimed[class] = append(s.claimed[class], nil...) // also where it is empty
+	}
+	return s.walk(file, above)
+}
+
+func (s *scan) leave(file, reason string) {
+	s.leftOut = append(s.leftOut, LeftOut{printable(file), reason})
+}
+
+// filtered says why include and exclude leave a file out; empty: they do not.
+func (o Options) filtered(file string) string {
+	if len(o.Include) > 0 && !matchAny(o.Include, file) {
+		return "matches no include pattern"
+	}
+	if g := matching(o.Exclude, file); g != "" {
+		return "excluded by " + g
+	}
+	return ""
+}
 
 // filter applies the globs.
 func (s *scan) filter(o Options) {
 	s.entries = slices.DeleteFunc(s.entries, func(e entry) bool {
-		reason := ""
-		if len(o.Include) > 0 && !matchAny(o.Include, e.file) {
-			reason = "matches no include pattern"
-		} else if g := matching(o.Exclude, e.file); g != "" {
-			reason = "excluded by " + g
-		}
+		reason := o.filtered(e.file)
 		if reason != "" {
 			s.leave(e.file, reason)
 		}
@@ -270,35 +290,68 @@ func (s *scan) read(ctx context.Context, skip bool) error {
 		return err
 	}
 	kept := s.entries[:0]
+	var damaged []BadPicture
+	skipped := 0
 	for i, e := range s.entries {
-		var not *notPicture
 		switch {
 		case bad[i] == nil:
 			s.samples = append(s.samples, found[i])
 			kept = append(kept, e)
-		case skip, errors.As(bad[i], &not) && s.list == "": // folders hold notes and thumbnails' databases
+		case s.list == "" && isNoPicture(e.file, bad[i]): // folders hold notes and thumbnails' databases
+			s.leave(e.file, bad[i].Error())
+		case skip:
+			skipped++
 			s.leave(e.file, bad[i].Error())
 		default:
-			return s.badPicture(e, bad[i])
+			damaged = append(damaged, BadPicture{File: e.file, Line: e.line, Reason: bad[i].Error()})
 		}
 	}
 	s.entries = kept
-	return nil
+	if skipped > 0 {
+		s.note("%s left out as unreadable (on_bad: skip)", counted(skipped, "picture is", "pictures are"))
+	}
+	return s.badPictures(damaged)
 }
 
-func (s *scan) badPicture(e entry, err error) error {
-	hint := "repair or remove the picture, or leave such pictures out with on_bad: skip"
-	if s.list != "" {
-		return &Error{File: s.list, Line: e.line, Problem: fmt.Sprintf("%s: %v", e.file, err), hint: hint}
+// badPictures is one error for all of them; nil for none.
+func (s *scan) badPictures(bad []BadPicture) error {
+	if len(bad) == 0 {
+		return nil
 	}
-	return &Error{File: filepath.Join(s.root, filepath.FromSlash(e.file)), Problem: err.Error(), hint: hint}
+	first := bad[0]
+	e := &Error{
+		File: filepath.Join(s.root, filepath.FromSlash(first.File)), Problem: first.Reason, Bad: bad,
+		hint: "repair or remove the picture, or leave such pictures out with on_bad: skip",
+	}
+	if s.list != "" {
+		e.File, e.Line, e.Problem = s.list, first.Line, fmt.Sprintf("%s: %s", printable(first.File), first.Reason)
+	}
+	if s.list != "" && first.Reason == noSuchFile {
+		e.hint = fmt.Sprintf("file names are relative to %s; dataset.root names another folder", s.root)
+	}
+	if len(bad) > 1 {
+		e.Problem += fmt.Sprintf("; %s unreadable, as %s", counted(len(bad)-1, "more picture is", "more pictures are"), listNames(filesOf(bad[1:])))
+		e.hint += "; orchestrator dataset inspect lists them all"
+	}
+	return e
 }
+
+func filesOf(bad []BadPicture) []string {
+	files := make([]string, len(bad))
+	for i, b := range bad {
+		files[i] = b.File
+	}
+	return files
+}
+
+// noSuchFile is what is wrong with a listed picture that is missing.
+const noSuchFile = "there is no such file"
 
 func readSample(root, file string) (Sample, error) {
 	name := filepath.Join(root, filepath.FromSlash(file))
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Sample{}, errors.New("there is no such file")
+		return Sample{}, errors.New(noSuchFile)
 	}
 	if err == nil && !info.Mode().IsRegular() {
 		return Sample{}, errors.New("it is a folder or a device, not a file")
@@ -309,7 +362,7 @@ func readSample(root, file string) (Sample, error) {
 	}
 	img, format, err := decode(data)
 	if err != nil {
-		return Sample{}, err
+		return Sample{}, explain(err, data)
 	}
 	sum := sha256.Sum256(data)
 	size := img.Bounds().Size()
@@ -318,19 +371,20 @@ func readSample(root, file string) (Sample, error) {
 
 // index numbers the classes and checks that there is something to learn.
 func (s *scan) index(o Options) (*Index, error) {
-	ix := &Index{Root: s.root, Samples: s.samples, LeftOut: s.leftOut, Notes: s.notes}
 	labels := map[string]int{}
 	for _, e := range s.entries {
 		labels[e.class] = 0
 	}
-	ix.Classes = slices.Collect(maps.Keys(labels))
-	sortClasses(ix.Classes)
-	for label, class := range ix.Classes {
+	classes := slices.Collect(maps.Keys(labels))
+	sortClasses(classes)
+	for label, class := range classes {
 		labels[class] = label
 	}
 	for i, e := range s.entries {
-		ix.Samples[i].Label = labels[e.class]
+		s.samples[i].Label = labels[e.class]
 	}
+	s.noteLeftOut(o, labels)
+	ix := &Index{Root: s.root, Classes: classes, Samples: s.samples, LeftOut: s.leftOut, Notes: s.notes}
 	slices.SortFunc(ix.LeftOut, func(a, b LeftOut) int { return strings.Compare(a.File, b.File) })
 	switch len(ix.Classes) {
 	case 0:
@@ -338,5 +392,5 @@ func (s *scan) index(o Options) (*Index, error) {
 	case 1:
 		return nil, &Error{File: o.Path, Problem: fmt.Sprintf("all %d pictures are of one class, %s", len(ix.Samples), ix.Classes[0]), hint: "a classifier needs at least two classes"}
 	}
-	return ix, nil
+	return ix, ix.checkCopies()
 }

@@ -54,12 +54,12 @@ func TestScanFolders(t *testing.T) {
 			name: "hidden files, stray pictures, notes",
 			files: map[string][]byte{
 				"ants/1.png": picture(t, 1), "bees/1.png": picture(t, 2), "ants/.DS_Store": {1}, ".git/x/1.png": picture(t, 3),
-				"top.png": picture(t, 4), "bees/notes.txt": []byte("seen in May"), "bees/page.jpg": []byte("<html>not found</html>"),
+				"top.png": picture(t, 4), "bees/notes.txt": []byte("seen in May"), "bees/@eaDir/1.png/THUMB.jpg": picture(t, 5),
 			},
 			samples: []string{"ants/1.png ants", "bees/1.png bees"},
 			left: []string{
-				"ants/.DS_Store: hidden file", "bees/notes.txt: not a picture (JPEG, PNG, GIF, WebP or BMP)",
-				"bees/page.jpg: not a picture (JPEG, PNG, GIF, WebP or BMP)", "top.png: not in a class folder",
+				"ants/.DS_Store: hidden file", "bees/@eaDir: a folder that Synology DSM makes",
+				"bees/notes.txt: not a picture (JPEG, PNG, GIF, WebP or BMP)", "top.png: not in a class folder",
 			},
 		},
 		{
@@ -98,7 +98,7 @@ func TestScanNotesMergedSplits(t *testing.T) {
 
 func TestScanDescribesPictures(t *testing.T) {
 	same := pngOf(t, plain(7, 5, color.White))
-	ix := mustScan(t, Options{Path: write(t, map[string][]byte{"a/1": same, "b/1": same, "b/2": picture(t, 1)})})
+	ix := mustScan(t, Options{Path: write(t, map[string][]byte{"a/1": same, "a/2": same, "b/2": picture(t, 1)})})
 	s := ix.Samples[0]
 	if s.Width != 7 || s.Height != 5 || s.Format != "png" || s.Size != int64(len(same)) || len(s.SHA256) != 64 {
 		t.Errorf("sample %+v is not a 7×5 PNG of %d bytes", s, len(same))
