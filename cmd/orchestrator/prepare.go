@@ -151,7 +151,7 @@ func readData(ctx context.Context, s *plan.Sweep, in func(field, path string) st
 	for i, p := range index.Samples {
 		labels[i] = p.Label
 	}
-	folds, err := s.Folds(labels, index.Classes)
+	folds, err := s.Folds(labels, index.Classes, index.Copies())
 	return index, folds, err
 }
 

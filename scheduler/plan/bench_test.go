@@ -28,7 +28,7 @@ parameters:
 		if err != nil {
 			b.Fatal(err)
 		}
-		folds, err := s.Folds(data.Labels, data.Classes)
+		folds, err := s.Folds(data.Labels, data.Classes, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func sampleOf(t testing.TB, file string) (*Sweep, Data, []Fold, map[string]Ref) 
 		Pack:    Ref{Name: "data", Digest: "d1", Key: PackKey("d1"), Size: 5},
 		Classes: []string{"ants", "bees"}, Labels: []int{0, 0, 0, 1, 1, 1},
 	}
-	folds, err := Folds(CrossValidation{Folds: 3, Stratified: true, Repeats: 1}, data.Labels, data.Classes)
+	folds, err := Folds(CrossValidation{Folds: 3, Stratified: true, Repeats: 1}, data.Labels, data.Classes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

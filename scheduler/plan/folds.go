@@ -13,16 +13,27 @@ import (
 // tested exactly once. labels holds one class index per sample.
 //
 // Stratified folds hold every class in equal parts, up to one sample; plain
-// folds are of equal size, up to one sample. The split depends on the labels
-// and cv alone. More folds than samples of a class (stratified) or than samples
-// is an *Error.
-func Folds(cv CrossValidation, labels []int, classes []string) ([]Fold, error) {
-	if err := checkFolds(cv, labels, classes); err != nil {
+// folds are of equal size, up to one sample. The split depends on the arguments
+// alone. More folds than samples of a class (stratified) or than samples is an
+// *Error.
+//
+// copies gives for each sample the first one with the same content, or is nil where
+// there are no two. Copies are tested in the same fold, since a network would
+// remember them, and count as one sample where folds are too many; folds are then
+// as even as the numbers of copies let them.
+func Folds(cv CrossValidation, labels []int, classes []string, copies []int) ([]Fold, error) {
+	if copies == nil {
+		copies = make([]int, len(labels))
+		for i := range copies {
+			copies[i] = i
+		}
+	}
+	if err := checkFolds(cv, labels, classes, copies); err != nil {
 		return nil, err
 	}
 	var folds []Fold
 	for repeat := range max(1, cv.Repeats) {
-		assigned := assign(cv, labels, len(classes), repeat)
+		assigned := assign(cv, labels, len(classes), copies, repeat)
 		for k := range cv.Folds {
 			fold := Fold{Number: len(folds), Name: fmt.Sprint(k)}
 			if cv.Repeats > 1 {
@@ -42,30 +53,38 @@ func Folds(cv CrossValidation, labels []int, classes []string) ([]Fold, error) {
 }
 
 // Folds is Folds with the sweep's settings; its errors point into the file.
-func (s *Sweep) Folds(labels []int, classes []string) ([]Fold, error) {
-	folds, err := Folds(s.CrossValidation, labels, classes)
+func (s *Sweep) Folds(labels []int, classes []string, copies []int) ([]Fold, error) {
+	folds, err := Folds(s.CrossValidation, labels, classes, copies)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return nil, s.Problem(e.Field, e.Problem, e.Try)
 	}
 	return folds, err
 }
 
-func checkFolds(cv CrossValidation, labels []int, classes []string) error {
+func checkFolds(cv CrossValidation, labels []int, classes []string, copies []int) error {
 	if cv.Folds < 2 {
 		return &Error{Field: "cross_validation.folds", Problem: fmt.Sprintf("is %d, but a cross-validation has at least 2 folds", cv.Folds)}
 	}
 	counts := make([]int, len(classes))
+	distinct := 0
 	for sample, label := range labels {
 		if label < 0 || label >= len(classes) {
 			return fmt.Errorf("make folds: sample %d has label %d of %d classes", sample, label, len(classes))
 		}
-		counts[label]++
+		if copies[sample] == sample {
+			distinct++
+			counts[label]++
+		}
 	}
-	if cv.Folds > len(labels) {
+	samples := "samples"
+	if distinct < len(labels) {
+		samples = "different samples"
+	}
+	if cv.Folds > distinct {
 		return &Error{
 			Field:   "cross_validation.folds",
-			Problem: fmt.Sprintf("%d folds are more than the data set's %d samples", cv.Folds, len(labels)),
-			Try:     fmt.Sprintf("use at most %d folds or add samples", len(labels)),
+			Problem: fmt.Sprintf("%d folds are more than the data set's %d %s", cv.Folds, distinct, samples),
+			Try:     fmt.Sprintf("use at most %d folds or add samples", distinct),
 		}
 	}
 	if !cv.Stratified || len(counts) == 0 {
@@ -75,17 +94,21 @@ func checkFolds(cv CrossValidation, labels []int, classes []string) error {
 	if cv.Folds > counts[smallest] {
 		return &Error{
 			Field:   "cross_validation.folds",
-			Problem: fmt.Sprintf("%d stratified folds are more than the %d samples of class %q", cv.Folds, counts[smallest], classes[smallest]),
+			Problem: fmt.Sprintf("%d stratified folds are more than the %d %s of class %q", cv.Folds, counts[smallest], samples, classes[smallest]),
 			Try:     "use fewer folds, add samples to the class, or set cross_validation.stratified: false",
 		}
 	}
 	return nil
 }
 
-// assign deals the samples out to the folds of one repeat. Where one class ends
-// in the round the next goes on, so that the folds' sizes stay even as well.
-func assign(cv CrossValidation, labels []int, classes, repeat int) []int {
-	assigned := make([]int, len(labels))
+// assign deals the samples out to the folds of one repeat, those with most copies
+// first, each to the fold with the fewest of its class. Where one class ends in the
+// round the next goes on, so that the folds' sizes stay even as well.
+func assign(cv CrossValidation, labels []int, classes int, copies []int, repeat int) []int {
+	assigned, size := make([]int, len(labels)), make([]int, len(labels))
+	for _, first := range copies {
+		size[first]++
+	}
 	next := 0
 	for _, group := range groups(cv, labels, classes) {
 		r := random(cv.Seed, "folds", int64(repeat))
@@ -93,10 +116,24 @@ func assign(cv CrossValidation, labels []int, classes, repeat int) []int {
 			r = random(cv.Seed, "folds", int64(repeat), int64(labels[group[0]]))
 		}
 		r.Shuffle(len(group), func(i, j int) { group[i], group[j] = group[j], group[i] })
+		slices.SortStableFunc(group, func(a, b int) int { return size[b] - size[a] })
+		held := make([]int, cv.Folds)
 		for _, sample := range group {
-			assigned[sample] = next % cv.Folds
-			next++
+			if copies[sample] != sample {
+				continue
+			}
+			fold := next % cv.Folds
+			for k := range cv.Folds { // the first of the least filled, from the next on
+				if at := (next + k) % cv.Folds; held[at] < held[fold] {
+					fold = at
+				}
+			}
+			assigned[sample], next = fold, fold+1
+			held[fold] += size[sample]
 		}
+	}
+	for sample, first := range copies {
+		assigned[sample] = assigned[first]
 	}
 	return assigned
 }

@@ -25,7 +25,7 @@ func TestFoldsArePartitions(t *testing.T) {
 			}
 		}
 		r.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
-		folds, err := Folds(cv, labels, classes)
+		folds, err := Folds(cv, labels, classes, nil)
 		if err != nil {
 			t.Fatalf("%+v: %v", cv, err)
 		}
@@ -35,7 +35,7 @@ func TestFoldsArePartitions(t *testing.T) {
 		for repeat := range cv.Repeats {
 			checkRepeat(t, cv, folds[repeat*cv.Folds:][:cv.Folds], labels, len(classes))
 		}
-		again, err := Folds(cv, labels, classes)
+		again, err := Folds(cv, labels, classes, nil)
 		if diff := cmp.Diff(folds, again); err != nil || diff != "" {
 			t.Fatalf("%+v: the second call differs: %v\n%s", cv, err, diff)
 		}
@@ -80,7 +80,7 @@ func TestFoldNamesAndSeeds(t *testing.T) {
 	}
 	classes := []string{"ants", "bees"}
 	names := func(cv CrossValidation) (names []string) {
-		folds, err := Folds(cv, labels, classes)
+		folds, err := Folds(cv, labels, classes, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,12 +100,12 @@ func TestFoldNamesAndSeeds(t *testing.T) {
 	}
 	for _, stratified := range []bool{false, true} {
 		cv := CrossValidation{Folds: 2, Repeats: 2, Stratified: stratified}
-		folds, _ := Folds(cv, labels, classes)
+		folds, _ := Folds(cv, labels, classes, nil)
 		if slices.Equal(folds[0].Test, folds[2].Test) {
 			t.Errorf("stratified %v: both repeats split alike", stratified)
 		}
 		cv.Seed++
-		if other, _ := Folds(cv, labels, classes); slices.Equal(folds[0].Test, other[0].Test) {
+		if other, _ := Folds(cv, labels, classes, nil); slices.Equal(folds[0].Test, other[0].Test) {
 			t.Errorf("stratified %v: another seed splits alike", stratified)
 		}
 	}
@@ -113,7 +113,7 @@ func TestFoldNamesAndSeeds(t *testing.T) {
 
 // The split is part of a job's identity: it must never change between versions.
 func TestFoldsNeverChange(t *testing.T) {
-	folds, err := Folds(CrossValidation{Folds: 3, Stratified: true, Repeats: 1, Seed: 1}, []int{0, 0, 0, 0, 0, 1, 1, 1, 1}, []string{"a", "b"})
+	folds, err := Folds(CrossValidation{Folds: 3, Stratified: true, Repeats: 1, Seed: 1}, []int{0, 0, 0, 0, 0, 1, 1, 1, 1}, []string{"a", "b"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +123,49 @@ func TestFoldsNeverChange(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]int{{0, 3, 8}, {1, 2, 7}, {4, 5, 6}}, tests); diff != "" {
 		t.Errorf("test samples (-want +got):\n%s", diff)
+	}
+}
+
+// Copies of one picture are on one side of every fold, and folds are as even as
+// that lets them.
+func TestCopiesShareAFold(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 200 {
+		cv := CrossValidation{Folds: 2 + r.IntN(4), Stratified: r.IntN(2) == 0, Repeats: 1 + r.IntN(2), Seed: r.Int64()}
+		var labels, copies []int
+		most := 1
+		for class := range 2 {
+			for range cv.Folds + r.IntN(10) {
+				first, n := len(labels), 1+r.IntN(3)
+				most = max(most, n)
+				for range n {
+					labels, copies = append(labels, class), append(copies, first)
+				}
+			}
+		}
+		folds, err := Folds(cv, labels, []string{"a", "b"}, copies)
+		if err != nil {
+			t.Fatalf("%+v: %v", cv, err)
+		}
+		for _, fold := range folds {
+			if err := checkFold(fold, len(labels)); err != nil || len(fold.Train)+len(fold.Test) != len(labels) {
+				t.Fatalf("%+v: fold %s: %v", cv, fold.Name, err)
+			}
+			for _, i := range fold.Test {
+				if slices.ContainsFunc(fold.Train, func(k int) bool { return copies[k] == copies[i] }) {
+					t.Fatalf("%+v: fold %s trains on a copy of sample %d", cv, fold.Name, i)
+				}
+			}
+			if even := len(labels) / cv.Folds; len(fold.Test) < even-2*most || len(fold.Test) > even+2*most {
+				t.Errorf("%+v: %d samples in fold %s of %d", cv, len(fold.Test), fold.Name, len(labels))
+			}
+		}
+	}
+	_, err := Folds(CrossValidation{Folds: 3, Stratified: true}, []int{0, 0, 0, 1, 1, 1}, []string{"ants", "bees"}, []int{0, 1, 2, 3, 3, 5})
+	if want := `cross_validation.folds: 3 stratified folds are more than the 2 different samples of class "bees"`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -137,21 +180,21 @@ func TestFoldsThatCannotBe(t *testing.T) {
 		"no cross-validation": {CrossValidation{Folds: 1}, "cross_validation.folds: is 1, but a cross-validation has at least 2 folds"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Folds(c.cv, labels, classes)
+			_, err := Folds(c.cv, labels, classes, nil)
 			var e *Error
 			if !errors.As(err, &e) || e.Error() != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}
-	if _, err := Folds(CrossValidation{Folds: 3}, labels, classes); err != nil {
+	if _, err := Folds(CrossValidation{Folds: 3}, labels, classes, nil); err != nil {
 		t.Errorf("plain folds need no class to be large: %v", err)
 	}
-	if _, err := Folds(CrossValidation{Folds: 2}, []int{0, 2}, classes); err == nil {
+	if _, err := Folds(CrossValidation{Folds: 2}, []int{0, 2}, classes, nil); err == nil {
 		t.Error("a label beyond the classes is accepted")
 	}
 	s := mustParse(t, minimal+"cross_validation:\n  folds: 3\n")
-	_, err := s.Folds(labels, classes)
+	_, err := s.Folds(labels, classes, nil)
 	if want := `sweep.yaml:6:3: cross_validation.folds: 3 stratified folds are more than the 2 samples of class "bees"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

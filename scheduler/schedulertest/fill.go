@@ -106,7 +106,7 @@ func (s Shape) prepare(ctx context.Context) (*plan.Plan, []scheduler.Upload, []s
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	folds, err := sweep.Folds(data.Labels, data.Classes)
+	folds, err := sweep.Folds(data.Labels, data.Classes, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}
