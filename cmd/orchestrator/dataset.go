@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ func newDatasetCommand(a *app) *cobra.Command {
 func addScanFlags(cmd *cobra.Command, o *dataset.Options) {
 	cmd.Flags().StringVar(&o.Root, "root", "", "folder that a list's file names are relative to")
 	cmd.Flags().StringVar(&o.Folds, "folds", "", "folder of explicit folds, whose lists give the labels where there are no class folders")
+	cmd.Flags().IntVar(&o.ClassLevel, "class-level", 0, "which folders are the classes: 1 those in PATH, 2 those in these; 0: found out")
 	cmd.Flags().StringSliceVar(&o.Include, "include", nil, "only files that match these globs")
 	cmd.Flags().StringSliceVar(&o.Exclude, "exclude", nil, "no files that match these globs")
 	cmd.Flags().StringVar(&o.OnBad, "on-bad", "error", "what an unreadable picture does: error, or skip")
@@ -46,7 +48,7 @@ would, decodes every picture, and reports. Nothing is written.` + "\n" + exitHel
 			o.Path = args[0]
 			index, err := dataset.Scan(cmd.Context(), o)
 			if err != nil {
-				return err
+				return a.printBad(err, o.Path)
 			}
 			if a.config.Output == "json" {
 				return printJSON(a.out, summarizeIndex(index))
@@ -56,6 +58,23 @@ would, decodes every picture, and reports. Nothing is written.` + "\n" + exitHel
 	}
 	addScanFlags(cmd, &o)
 	return cmd
+}
+
+// printBad lists all pictures that cannot be read, where that is the error, and
+// returns the error.
+func (a *app) printBad(err error, path string) error {
+	var e *dataset.Error
+	if !errors.As(err, &e) || len(e.Bad) == 0 {
+		return err
+	}
+	if a.config.Output == "json" {
+		return errors.Join(err, printJSON(a.out, map[string]any{"path": path, "unreadable": e.Bad}))
+	}
+	fmt.Fprintf(a.out, "%s: pictures that cannot be read: %d\n", path, len(e.Bad))
+	for _, b := range e.Bad {
+		fmt.Fprintf(a.out, "  %s: %s\n", b.File, b.Reason)
+	}
+	return err
 }
 
 // indexSummary is what `dataset inspect` prints.
@@ -109,12 +128,7 @@ func printIndex(w io.Writer, s indexSummary) error {
 	for _, f := range formats {
 		fmt.Fprintf(w, "  %d %s\n", s.Formats[f], f)
 	}
-	if s.Duplicates > 0 {
-		fmt.Fprintf(w, "  %d pictures have the same content as another one\n", s.Duplicates)
-	}
-	for _, n := range s.Notes {
-		fmt.Fprintf(w, "Note: %s\n", n)
-	}
+	printNotes(w, "", s.Notes)
 	if len(s.LeftOut) > 0 {
 		fmt.Fprintf(w, "Left out: %d\n", len(s.LeftOut))
 	}

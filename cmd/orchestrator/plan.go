@@ -55,6 +55,7 @@ type planSummary struct {
 	Pictures int           `json:"pictures"`
 	Classes  []string      `json:"classes"`
 	LeftOut  int           `json:"left_out"`
+	Notes    []string      `json:"notes,omitempty"` // what was taken for what in the data set
 	Trials   []plan.Trial  `json:"trials"`
 	Folds    []foldSummary `json:"folds"`
 	Jobs     int           `json:"jobs"`
@@ -135,7 +136,7 @@ func (a *app) cachedJobs(ctx context.Context, p *plan.Plan) (map[string]bool, er
 
 func summarizePlan(p *prepared, done map[string]bool) planSummary {
 	s := planSummary{
-		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut),
+		Sweep: p.plan.ID, Pictures: len(p.index.Samples), Classes: p.index.Classes, LeftOut: len(p.index.LeftOut), Notes: p.index.Notes,
 		Trials: p.plan.Trials, Jobs: len(p.plan.Jobs), Majority: majority(p.plan), Features: p.features,
 		Search: p.plan.Search, Space: summarizeSpace(p.sweep),
 	}
@@ -189,6 +190,7 @@ func majority(p *plan.Plan) float64 {
 func printPlan(w io.Writer, s planSummary) error {
 	fmt.Fprintf(w, "Sweep %s\n", s.Sweep)
 	fmt.Fprintf(w, "  %d pictures in %d classes (%s); %d files left out\n", s.Pictures, len(s.Classes), strings.Join(s.Classes, ", "), s.LeftOut)
+	printNotes(w, "  ", s.Notes)
 	fmt.Fprintf(w, "  %s × %s = %s, %d of them in the store already\n",
 		counted(len(s.Trials), "trial"), counted(len(s.Folds), "fold"), counted(s.Jobs, "job"), s.Cached)
 	printSpace(w, s.Space)
@@ -211,6 +213,13 @@ func printPlan(w io.Writer, s planSummary) error {
 		fmt.Fprintf(t, "%s\t%d\t%d\n", f.Name, f.Train, f.Test)
 	}
 	return t.Flush()
+}
+
+// printNotes says what was taken for what in a data set.
+func printNotes(w io.Writer, indent string, notes []string) {
+	for _, n := range notes {
+		fmt.Fprintf(w, "%sNote: %s\n", indent, n)
+	}
 }
 
 // trialsText names some of n trials.

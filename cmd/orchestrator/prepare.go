@@ -67,7 +67,7 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err := fitMemory(sweep, index.Classes, folds, len(labels), models); err != nil {
 		return nil, err
 	}
-	p.plan, err = plan.Expand(sweep, plan.Data{Pack: pack, Classes: index.Classes, Labels: labels}, folds, bases)
+	p.plan, err = plan.Expand(sweep, plan.Data{Pack: pack, Classes: index.Classes, Labels: labels, Notes: index.Notes}, folds, bases)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func parseSweep(file string, set []string) (*plan.Sweep, error) {
 func readData(ctx context.Context, s *plan.Sweep, in func(field, path string) string) (*dataset.Index, []plan.Fold, error) {
 	index, err := dataset.Scan(ctx, dataset.Options{
 		Path: in("dataset.path", s.Dataset.Path), Root: in("dataset.root", s.Dataset.Root),
-		Folds:   in("dataset.folds", s.Dataset.Folds),
+		Folds: in("dataset.folds", s.Dataset.Folds), ClassLevel: s.Dataset.ClassLevel,
 		Include: s.Dataset.Include, Exclude: s.Dataset.Exclude, OnBad: s.Dataset.OnBad,
 	})
 	if err != nil {

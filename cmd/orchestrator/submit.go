@@ -67,6 +67,7 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 
 // submit submits a sweep whose submission began then, with what came before.
 func (a *app) submit(ctx context.Context, s *scheduler.Scheduler, p *prepared, began time.Time) (*scheduler.Submitted, error) {
+	printNotes(a.err, "", p.index.Notes)
 	done := a.busy(func() string { return "storing the sweep, its pictures and its networks" })
 	submitted, err := s.Submit(ctx, p.plan, p.uploads)
 	done()

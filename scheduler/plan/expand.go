@@ -31,11 +31,13 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 			return nil, fmt.Errorf("expand trial %d: %w", len(p.Trials), err)
 		}
 	}
+	p.Data.Notes = nil
 	content, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	p.ID = slug(s.Name) + "-" + digest(content)[:6]
+	p.Data.Notes = data.Notes
 	return p, nil
 }
 

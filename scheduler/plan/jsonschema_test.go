@@ -49,6 +49,7 @@ type bound struct {
 
 // ranges are those of the numbers; TestRangesOfTheSchema holds them to Parse.
 var ranges = map[string]bound{
+	"dataset.class_level":    {least: 0, most: 10},
 	"cross_validation.folds": {least: 2, most: 1000}, "cross_validation.repeats": {least: 1, most: 100},
 	"run_cap": {least: 1, most: maxRunCap}, "max_concurrent_trials": {least: 1, most: maxRunCap},
 	"early_terminate.min_iter":    {least: 1, most: 100_000, with: []string{"early_terminate.type=asha"}},

@@ -170,7 +170,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	if diff := cmp.Diff(want, s.Trials[0].Config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Dataset{Path: "data", Root: "pictures", Include: []string{"*.jpg"}, Exclude: []string{"bad*"}, OnBad: "skip"}, s.Dataset); diff != "" {
+	if diff := cmp.Diff(Dataset{Path: "data", Root: "pictures", ClassLevel: 2, Include: []string{"*.jpg"}, Exclude: []string{"bad*"}, OnBad: "skip"}, s.Dataset); diff != "" {
 		t.Errorf("dataset (-want +got):\n%s", diff)
 	}
 	if s.CrossValidation != (CrossValidation{Folds: 10, Stratified: false, Repeats: 2, Seed: 3}) ||

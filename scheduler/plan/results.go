@@ -90,6 +90,7 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		trial := &results.Trials[job.Trial]
 		trial.Folds = append(trial.Folds, foldResult(p, job, jobs[job.ID]))
 	}
+	results.Warnings = slices.Clone(p.Data.Notes)
 	results.selectByTest(p, jobs)
 	states := map[State]int{}
 	for i := range results.Trials {

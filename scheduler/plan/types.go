@@ -77,6 +77,9 @@ type Dataset struct {
 	Root string `yaml:"root,omitempty" json:"root,omitempty"`
 	// Folds is a folder of explicit folds: test*/train.txt and test*/test.txt.
 	Folds string `yaml:"folds,omitempty" json:"folds,omitempty"`
+	// ClassLevel says which folders are the classes: 1 are those in Path, 2 those in
+	// these; 0: found out.
+	ClassLevel int `yaml:"class_level,omitempty" json:"class_level,omitempty"`
 	// Include and Exclude are globs over file names relative to Path.
 	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
 	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
@@ -296,6 +299,9 @@ type Data struct {
 	Pack    Ref      `json:"pack"`
 	Classes []string `json:"classes"`
 	Labels  []int    `json:"labels"` // one per sample, an index into Classes
+	// Notes say what was taken for what, and left out, when the data set was read.
+	// They are no part of a plan's content: files beside the pictures change them.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Plan is a whole sweep, ready to be submitted: immutable once stored. Trials that

@@ -151,6 +151,7 @@ func (c *checker) dataset(doc *document) {
 			c.bad(field, fmt.Sprintf("%q is an address, but this version reads data sets from disk", value), "name a folder or a manifest file")
 		}
 	}
+	c.count("dataset.class_level", doc.Dataset.ClassLevel, 0, 10)
 	c.word("dataset.on_bad", doc.Dataset.OnBad, onBad, nil)
 	for field, patterns := range map[string][]string{"dataset.include": doc.Dataset.Include, "dataset.exclude": doc.Dataset.Exclude} {
 		for i, pattern := range patterns {
