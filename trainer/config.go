@@ -159,7 +159,7 @@ type Progress struct {
 type Result struct {
 	Scores      Scores
 	History     []EpochResult
-	Confusion   [][]int
+	Confusion   [][3]int // see Confusion
 	Predictions []Prediction
 	Model       *onnx.Graph // trained template, softmax output, with metadata
 	Seconds     float64

@@ -3,6 +3,7 @@ package trainer
 import (
 	"math"
 	"slices"
+	"sort"
 )
 
 // Scores are the metrics of one evaluation, by their names in sweep.yaml:
@@ -19,36 +20,37 @@ type Scores map[string]float64
 
 // Score computes all metrics of labelled predictions.
 func Score(predictions []Prediction, classes int) Scores {
-	confusion := Confusion(predictions, classes)
-	s := Scores{"accuracy": accuracy(confusion), "loss": meanLoss(predictions), "f1": macroF1(confusion)}
+	s := Scores{"accuracy": accuracy(predictions), "loss": meanLoss(predictions), "f1": macroF1(predictions, classes)}
 	if auc, ok := areaUnderROC(predictions, classes); ok {
 		s["auc"] = auc
 	}
 	return s
 }
 
-// Confusion counts: element [i][j] is the number of samples of class i that were
-// predicted as class j.
-func Confusion(predictions []Prediction, classes int) [][]int {
-	m := make([][]int, classes)
-	for i := range m {
-		m[i] = make([]int, classes)
-	}
+// Confusion counts: each element is a class, what was predicted for it, and the
+// number of such samples, in that order. Pairs that do not occur are left out: of
+// ten thousand classes there are a hundred million.
+func Confusion(predictions []Prediction) [][3]int {
+	counts := map[[2]int]int{}
 	for _, p := range predictions {
-		m[p.Label][p.Predicted]++
+		counts[[2]int{p.Label, p.Predicted}]++
 	}
-	return m
+	cells := make([][3]int, 0, len(counts))
+	for pair, n := range counts {
+		cells = append(cells, [3]int{pair[0], pair[1], n})
+	}
+	slices.SortFunc(cells, func(a, b [3]int) int { return slices.Compare(a[:], b[:]) })
+	return cells
 }
 
-func accuracy(confusion [][]int) float64 {
-	right, all := 0, 0
-	for i, row := range confusion {
-		right += row[i]
-		for _, n := range row {
-			all += n
+func accuracy(predictions []Prediction) float64 {
+	right := 0
+	for _, p := range predictions {
+		if p.Predicted == p.Label {
+			right++
 		}
 	}
-	return float64(right) / float64(all)
+	return float64(right) / float64(len(predictions))
 }
 
 func meanLoss(predictions []Prediction) float64 {
@@ -59,19 +61,22 @@ func meanLoss(predictions []Prediction) float64 {
 	return sum / float64(len(predictions))
 }
 
-func macroF1(confusion [][]int) float64 {
-	sum := 0.0
-	for c := range confusion {
-		row, column := 0, 0
-		for k := range confusion {
-			row += confusion[c][k]
-			column += confusion[k][c]
-		}
-		if row+column > 0 { // 2TP + FP + FN
-			sum += 2 * float64(confusion[c][c]) / float64(row+column)
+func macroF1(predictions []Prediction, classes int) float64 {
+	right, named := make([]int, classes), make([]int, classes) // named: 2TP + FP + FN
+	for _, p := range predictions {
+		named[p.Label]++
+		named[p.Predicted]++
+		if p.Predicted == p.Label {
+			right[p.Label]++
 		}
 	}
-	return sum / float64(len(confusion))
+	sum := 0.0
+	for c, n := range named {
+		if n > 0 {
+			sum += 2 * float64(right[c]) / float64(n)
+		}
+	}
+	return sum / float64(classes)
 }
 
 func areaUnderROC(predictions []Prediction, classes int) (float64, bool) {
@@ -89,41 +94,31 @@ func areaUnderROC(predictions []Prediction, classes int) (float64, bool) {
 }
 
 // rankAUC is the probability that a random sample of the class has a higher
-// probability of it than a random other sample, ties counted half
-// (Mann-Whitney U / n1 n0, from mean ranks).
+// probability of it than a random other sample, ties counted half. Only the class's
+// own samples are sorted, which are few where classes are many.
 func rankAUC(predictions []Prediction, class int) (float64, bool) {
-	sorted := slices.Clone(predictions)
-	slices.SortFunc(sorted, func(a, b Prediction) int {
-		x, y := a.Probabilities[class], b.Probabilities[class]
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
+	var own []float32
+	for _, p := range predictions {
+		if p.Label == class {
+			own = append(own, p.Probabilities[class])
 		}
-		return 0
-	})
-	rankSum, positives := 0.0, 0
-	for from := 0; from < len(sorted); {
-		to := from + 1
-		for to < len(sorted) && sorted[to].Probabilities[class] == sorted[from].Probabilities[class] {
-			to++
-		}
-		rank := float64(from+to+1) / 2 // mean of the ranks from+1 ... to
-		for _, p := range sorted[from:to] {
-			if p.Label == class {
-				rankSum += rank
-				positives++
-			}
-		}
-		from = to
 	}
-	negatives := len(sorted) - positives
-	if positives == 0 || negatives == 0 {
+	others := len(predictions) - len(own)
+	if len(own) == 0 || others == 0 {
 		return 0, false
 	}
-	n1 := float64(positives)
-	return (rankSum - n1*(n1+1)/2) / (n1 * float64(negatives)), true
+	slices.Sort(own)
+	ordered := 0.0 // pairs; a multiple of one half, so that sums are exact
+	for _, p := range predictions {
+		if p.Label == class {
+			continue
+		}
+		x := p.Probabilities[class]
+		below, _ := slices.BinarySearch(own, x)
+		notAbove := sort.Search(len(own), func(i int) bool { return own[i] > x })
+		ordered += float64(len(own)-notAbove) + float64(notAbove-below)/2
+	}
+	return ordered / (float64(len(own)) * float64(others)), true
 }
 
 // negLogLikelihood is -ln softmax(scores)[label] in double precision.

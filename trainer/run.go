@@ -443,7 +443,7 @@ func (r *run) result() (*Result, error) {
 	return &Result{
 		Scores:      r.at.History[len(r.at.History)-1].Scores,
 		History:     r.at.History,
-		Confusion:   Confusion(r.predictions, len(r.job.Classes)),
+		Confusion:   Confusion(r.predictions),
 		Predictions: r.predictions,
 		Model:       model,
 		Seconds:     r.seconds(),

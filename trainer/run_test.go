@@ -55,7 +55,7 @@ func TestRunLearns(t *testing.T) {
 			if !cmp.Equal(res.Scores, last.Scores) || !cmp.Equal(res.Scores, Score(res.Predictions, 4)) {
 				t.Errorf("scores %v, last of the history %v, of the predictions %v", res.Scores, last.Scores, Score(res.Predictions, 4))
 			}
-			if got := Confusion(res.Predictions, 4); !cmp.Equal(got, res.Confusion) {
+			if got := Confusion(res.Predictions); !cmp.Equal(got, res.Confusion) {
 				t.Errorf("confusion %v, of the predictions %v", res.Confusion, got)
 			}
 		})

@@ -351,9 +351,10 @@ func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
 func (j *jobProcess) outcome(spec plan.Spec, r *trainer.Result, objects map[string]plan.Ref, library string) *plan.Outcome {
 	o := &plan.Outcome{
 		Metrics: scores(r.Scores, spec.Config.Evaluation.Metrics), Epochs: len(r.History), Seconds: r.Seconds,
-		Confusion: r.Confusion, Classes: spec.Classes, Objects: objects,
+		Classes: spec.Classes, Objects: objects,
 		Versions: map[string]string{"engine": plan.Engine, "onnxruntime": library, "go": runtime.Version()},
 	}
+	o.SetConfusion(r.Confusion)
 	j.versions(o.Versions)
 	for _, e := range r.History {
 		o.History = append(o.History, planEpoch(e, spec.Config.Evaluation.Metrics))

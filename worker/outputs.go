@@ -1,11 +1,15 @@
 package worker
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path"
 
 	"orchestrator/scheduler/plan"
@@ -21,29 +25,49 @@ func (j *jobProcess) storeResults(ctx context.Context, spec plan.Spec, job train
 	if err != nil {
 		return nil, fmt.Errorf("encode the trained network: %w", err)
 	}
-	var predictions bytes.Buffer
-	if err := trainer.WritePredictions(&predictions, spec.Classes, job.Data.File, r.Predictions); err != nil {
-		return nil, fmt.Errorf("write the predictions: %w", err)
+	objects, err := j.storePredictions(ctx, spec, job.Data.File, r.Predictions)
+	if err != nil {
+		return nil, err
 	}
-	objects := map[string]plan.Ref{}
-	for name, o := range map[string]struct {
-		key  string
-		data []byte
-	}{
-		"model":       {plan.ModelKey(spec.Job), model},
-		"predictions": {plan.PredictionsKey(spec.Job), predictions.Bytes()},
-	} {
-		if objects[name], err = j.storeObject(ctx, o.key, o.data); err != nil {
-			return nil, err
-		}
-	}
-	return objects, nil
+	objects["model"], err = j.storeObject(ctx, plan.ModelKey(spec.Job), bytes.NewReader(model))
+	return objects, err
 }
 
-func (j *jobProcess) storeObject(ctx context.Context, key string, data []byte) (plan.Ref, error) {
-	err := patiently(ctx, j.StorePatience, j.Log, func() error {
-		return j.Store.Put(ctx, key, bytes.NewReader(data), int64(len(data)))
+// storePredictions writes the answers for the test pictures, by way of a file: of
+// many classes they are larger than the network.
+func (j *jobProcess) storePredictions(ctx context.Context, spec plan.Spec, file func(int) string, predictions []trainer.Prediction) (map[string]plan.Ref, error) {
+	f, err := os.CreateTemp(j.CacheDir, "predictions-*")
+	if err != nil {
+		return nil, fmt.Errorf("write the predictions: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := os.Remove(f.Name()); err != nil { // it lives on until it is closed, and no longer if we are killed
+		return nil, fmt.Errorf("write the predictions: %w", err)
+	}
+	to := bufio.NewWriter(f)
+	err = trainer.WritePredictions(to, spec.Classes, file, predictions)
+	if err = errors.Join(err, to.Flush()); err != nil {
+		return nil, fmt.Errorf("write the predictions: %w", err)
+	}
+	ref, err := j.storeObject(ctx, plan.PredictionsKey(spec.Job), f)
+	return map[string]plan.Ref{"predictions": ref}, err
+}
+
+func (j *jobProcess) storeObject(ctx context.Context, key string, from io.ReadSeeker) (plan.Ref, error) {
+	digest := sha256.New()
+	_, err := from.Seek(0, io.SeekStart)
+	if err != nil {
+		return plan.Ref{}, err
+	}
+	size, err := io.Copy(digest, from)
+	if err != nil {
+		return plan.Ref{}, err
+	}
+	err = patiently(ctx, j.StorePatience, j.Log, func() error {
+		if _, err := from.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return j.Store.Put(ctx, key, from, size)
 	})
-	digest := sha256.Sum256(data)
-	return plan.Ref{Name: path.Base(key), Key: key, Digest: hex.EncodeToString(digest[:]), Size: int64(len(data))}, err
+	return plan.Ref{Name: path.Base(key), Key: key, Digest: hex.EncodeToString(digest.Sum(nil)), Size: size}, err
 }

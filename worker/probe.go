@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -164,26 +163,17 @@ func checkProbe(base *onnx.Graph, c plan.Config) error {
 	return err
 }
 
-// storePredictions writes the answers for the test pictures.
-func (j *jobProcess) storePredictions(ctx context.Context, spec plan.Spec, file func(int) string, predictions []trainer.Prediction) (map[string]plan.Ref, error) {
-	var data bytes.Buffer
-	if err := trainer.WritePredictions(&data, spec.Classes, file, predictions); err != nil {
-		return nil, fmt.Errorf("write the predictions: %w", err)
-	}
-	ref, err := j.storeObject(ctx, plan.PredictionsKey(spec.Job), data.Bytes())
-	return map[string]plan.Ref{"predictions": ref}, err
-}
-
 func (j *jobProcess) probeOutcome(spec plan.Spec, r *probe.Result, features int) *plan.Outcome {
 	p := spec.Config.Probe
 	o := &plan.Outcome{
-		Metrics: scores(r.Scores, spec.Config.Evaluation.Metrics), History: []plan.Epoch{}, Confusion: r.Confusion, Classes: spec.Classes,
+		Metrics: scores(r.Scores, spec.Config.Evaluation.Metrics), History: []plan.Epoch{}, Classes: spec.Classes,
 		Probe: &plan.ProbeOutcome{
 			Features: features, C: r.Fit.C, Grid: linear.PowersOfTwo(p.PowersOfTwo[0], p.PowersOfTwo[1]), Inner: r.Inner, Test: r.Test,
 			Objective: r.Fit.Objective, Gap: r.Fit.Gap, Iterations: r.Fit.Iterations, Converged: r.Converged,
 		},
 		Versions: map[string]string{"engine": plan.Engine, "go": runtime.Version()},
 	}
+	o.SetConfusion(r.Confusion)
 	j.versions(o.Versions)
 	return o
 }

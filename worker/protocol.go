@@ -81,6 +81,9 @@ func (w *eventWriter) write(e event) error {
 	if err != nil {
 		return fmt.Errorf("encode the event %q: %w", e.Kind, err)
 	}
+	if len(line) > maxLine {
+		return &longEventError{e.Kind, len(line)}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, err := w.w.Write(append(line, '\n')); err != nil {
@@ -89,15 +92,29 @@ func (w *eventWriter) write(e event) error {
 	return nil
 }
 
+// longEventError says that the daemon would not take an event. Whoever runs the job
+// again comes to the same.
+type longEventError struct {
+	kind string
+	size int
+}
+
+func (e *longEventError) Error() string {
+	return fmt.Sprintf("the event %q has %d bytes; at most %d are accepted", e.kind, e.size, maxLine)
+}
+
+func (e *longEventError) Permanent() bool { return true }
+
 // lineWriter calls a function with each whole line that is written to it.
 type lineWriter struct {
 	buf  []byte
 	line func([]byte)
 }
 
-// maxLine bounds the memory that a child can make us use. A result with a
-// thousand epochs is a hundredth of it.
-const maxLine = 16 << 20
+// maxLine bounds the memory that a child can make us use. The confusion of
+// plan.MostDense classes is a third of it, a result with a thousand epochs a
+// four-hundredth.
+const maxLine = 64 << 20
 
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.buf = append(w.buf, p...)

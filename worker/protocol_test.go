@@ -1,11 +1,16 @@
 package worker
 
 import (
+	"encoding/json"
+	"slices"
+
 	"bytes"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/quick"
+
+	"orchestrator/scheduler/plan"
 )
 
 // However the bytes are cut into writes, the lines come out whole.
@@ -46,5 +51,38 @@ func TestLineWithoutEndIsBounded(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the memory for a line is not bounded")
+	}
+}
+
+// The result of a job reaches the daemon whatever the number of its classes.
+func TestResultOfManyClassesIsALine(t *testing.T) {
+	for _, classes := range []int{3, plan.MostDense, 10_000} {
+		o := &plan.Outcome{Classes: make([]string, classes)}
+		var cells [][3]int
+		for c := range classes {
+			cells = append(cells, [3]int{c, (c + 1) % classes, 2})
+		}
+		o.SetConfusion(cells)
+		var got event
+		to := &eventWriter{w: &lineWriter{line: func(line []byte) {
+			if err := json.Unmarshal(line, &got); err != nil {
+				t.Error(err)
+			}
+		}}}
+		if err := to.write(event{Kind: eventResult, Outcome: o}); err != nil {
+			t.Fatalf("of %d classes: %v", classes, err)
+		}
+		if dense := classes <= plan.MostDense; dense && got.Outcome.Confusion[classes-1][0] != 2 || !dense && !slices.Equal(got.Outcome.ConfusionCells, cells) {
+			t.Errorf("of %d classes the daemon has another confusion", classes)
+		}
+	}
+}
+
+// What is too long would be too long in every attempt.
+func TestTooLongEventIsPermanent(t *testing.T) {
+	var out bytes.Buffer
+	err := (&eventWriter{w: &out}).write(event{Kind: eventResult, Reason: strings.Repeat("x", maxLine)})
+	if err == nil || !failure(err).Permanent || out.Len() > 0 {
+		t.Errorf("%v, and %d bytes were written", err, out.Len())
 	}
 }

@@ -396,15 +396,18 @@ type Outcome struct {
 	Epochs   int     `json:"epochs"`
 	Attempts int     `json:"attempts"`
 	Seconds  float64 `json:"seconds"` // of all attempts that led here
-	// Confusion[i][j] counts test pictures of class i predicted as class j.
-	Confusion [][]int           `json:"confusion"`
-	Probe     *ProbeOutcome     `json:"probe,omitempty"` // of a linear classifier
-	Classes   []string          `json:"classes"`
-	Objects   map[string]Ref    `json:"objects"` // "model", "predictions"
-	Host      string            `json:"host"`
-	Device    string            `json:"device"`
-	Versions  map[string]string `json:"versions"` // engine, orchestrator, onnxruntime, go; of a GPU: gpu, driver, cuda, cudnn
-	Finished  string            `json:"finished"` // RFC 3339, UTC
+	// Confusion[i][j] counts test pictures of class i predicted as class j. Of more
+	// than MostDense classes it is null, and ConfusionCells has [i, j, count] of every
+	// pair that occurs.
+	Confusion      [][]int           `json:"confusion"`
+	ConfusionCells [][3]int          `json:"confusion_cells,omitempty"`
+	Probe          *ProbeOutcome     `json:"probe,omitempty"` // of a linear classifier
+	Classes        []string          `json:"classes"`
+	Objects        map[string]Ref    `json:"objects"` // "model", "predictions"
+	Host           string            `json:"host"`
+	Device         string            `json:"device"`
+	Versions       map[string]string `json:"versions"` // engine, orchestrator, onnxruntime, go; of a GPU: gpu, driver, cuda, cudnn
+	Finished       string            `json:"finished"` // RFC 3339, UTC
 }
 
 // Failure is why a job was given up; removed by retry.

@@ -92,10 +92,11 @@ func (w *written) completed(ctx context.Context) error {
 	scores := plan.Metrics(trainer.Score(answers, len(w.plan.Data.Classes)))
 	o := plan.Outcome{
 		Job: w.job.ID, Sweep: w.plan.ID, Metrics: scores, History: w.history(scores), Epochs: w.shape.Epochs, Attempts: attempts,
-		Confusion: trainer.Confusion(answers, len(w.plan.Data.Classes)), Classes: w.plan.Data.Classes, Objects: map[string]plan.Ref{},
+		Classes: w.plan.Data.Classes, Objects: map[string]plan.Ref{},
 		Host: w.host(), Device: "cpu", Finished: stamp(w.start.Add(time.Minute)),
 		Versions: map[string]string{"engine": plan.Engine, "orchestrator": "test", "onnxruntime": "1.0.0", "go": "go1.0"},
 	}
+	o.SetConfusion(trainer.Confusion(answers))
 	for _, line := range o.History {
 		o.Seconds += line.Seconds
 	}

@@ -25,7 +25,7 @@ type Result struct {
 	Fit         *linear.Fit // of the C that the inner folds chose
 	Predictions []trainer.Prediction
 	Scores      trainer.Scores // without the loss of an SVM, which gives no probabilities
-	Confusion   [][]int
+	Confusion   [][3]int
 	Converged   bool // of every fit
 }
 
@@ -53,7 +53,7 @@ func Run(in *Inputs, j Job) (*Result, error) {
 		p.Loss = -math.Log(max(shares[p.Label], math.SmallestNonzeroFloat64))
 		r.Predictions = append(r.Predictions, p)
 	}
-	r.Scores, r.Confusion = trainer.Score(r.Predictions, j.Classes), trainer.Confusion(r.Predictions, j.Classes)
+	r.Scores, r.Confusion = trainer.Score(r.Predictions, j.Classes), trainer.Confusion(r.Predictions)
 	if j.Classifier == linear.SVM {
 		delete(r.Scores, "loss")
 	}

@@ -2,40 +2,71 @@ package analysis
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
+	"strings"
 
 	"orchestrator/artifacts/report/stats"
+	"orchestrator/scheduler/plan"
 )
 
-// ReadAnswers reads a job's predictions, as artifacts/FORMAT.md describes them.
+// ReadAnswers reads a job's predictions, as artifacts/FORMAT.md describes them. Of more
+// than plan.MostDense classes the answers are in brief: all probabilities of all
+// pictures would take gigabytes.
 func ReadAnswers(r io.Reader, classes []string, fold int) ([]stats.Answer, error) {
-	records, err := csv.NewReader(r).ReadAll()
+	lines := csv.NewReader(r)
+	lines.ReuseRecord = true
+	header, err := lines.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	if len(header) != 3+len(classes) {
+		return nil, fmt.Errorf("%d columns for %d classes", len(header), len(classes))
+	}
+	number := make(map[string]int, len(classes))
+	for i, class := range classes {
+		number[class] = i
+	}
 	var answers []stats.Answer
-	for i, record := range records {
-		if i == 0 {
-			if len(record) != 3+len(classes) {
-				return nil, fmt.Errorf("%d columns for %d classes", len(record), len(classes))
-			}
-			continue
+	for line := 2; ; line++ {
+		record, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return answers, nil
 		}
-		a := stats.Answer{File: record[0], Label: slices.Index(classes, record[1]), Predicted: slices.Index(classes, record[2]), Fold: fold}
-		if a.Label < 0 || a.Predicted < 0 {
-			return nil, fmt.Errorf("line %d: %q and %q are not both classes", i+1, record[1], record[2])
+		if err != nil {
+			return nil, err
 		}
-		for _, text := range record[3:] {
-			p, err := strconv.ParseFloat(text, 64)
-			if err != nil || !(p >= 0 && p <= 1) {
-				return nil, fmt.Errorf("line %d: %q is no probability", i+1, text)
-			}
-			a.Probabilities = append(a.Probabilities, p)
+		a, err := readAnswer(record, number)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
+		if len(classes) > plan.MostDense {
+			a = a.InBrief()
+		}
+		a.Fold = fold
 		answers = append(answers, a)
 	}
-	return answers, nil
+}
+
+func readAnswer(record []string, classes map[string]int) (stats.Answer, error) {
+	label, known := classes[record[1]]
+	predicted, also := classes[record[2]]
+	if !known || !also {
+		return stats.Answer{}, fmt.Errorf("%q and %q are not both classes", record[1], record[2])
+	}
+	// The record is used again, and its fields are parts of one string.
+	a := stats.Answer{File: strings.Clone(record[0]), Label: label, Predicted: predicted, Probabilities: make([]float64, 0, len(classes))}
+	for _, text := range record[3:] {
+		p, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(p >= 0 && p <= 1) {
+			return stats.Answer{}, fmt.Errorf("%q is no probability", text)
+		}
+		a.Probabilities = append(a.Probabilities, p)
+	}
+	return a, nil
 }

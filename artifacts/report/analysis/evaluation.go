@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"orchestrator/artifacts/report/stats"
+	"orchestrator/scheduler/plan"
 )
 
 // Evaluation is how good a set of answers is: those of one job, or of all folds of
@@ -9,13 +10,17 @@ import (
 // trained on it. Pooled answers are of several networks, whose probabilities may
 // differ in scale.
 type Evaluation struct {
-	Classes     []string     `json:"classes"`
-	Pictures    int          `json:"pictures"`
-	Confusion   [][]int      `json:"confusion"` // [i][j]: of class i, taken for class j
-	PerClass    []ClassScore `json:"per_class"`
-	ROC         []Curve      `json:"roc"` // of the classes that have pictures, and others do
-	PR          []Curve      `json:"pr"`  // of the classes that have pictures
-	Calibration Calibration  `json:"calibration"`
+	Classes  []string `json:"classes"`
+	Pictures int      `json:"pictures"`
+	// Confusion[i][j] counts pictures of class i that were taken for class j. Of more
+	// than plan.MostDense classes it is null, and ConfusionCells has [i, j, count] of
+	// every pair that occurs; there are no curves then.
+	Confusion      [][]int      `json:"confusion"`
+	ConfusionCells [][3]int     `json:"confusion_cells,omitempty"`
+	PerClass       []ClassScore `json:"per_class"`
+	ROC            []Curve      `json:"roc"` // of the classes that have pictures, and others do
+	PR             []Curve      `json:"pr"`  // of the classes that have pictures
+	Calibration    Calibration  `json:"calibration"`
 }
 
 // ClassScore says how well a class is told from the rest. Precision is unknown
@@ -63,11 +68,15 @@ func Evaluate(answers []stats.Answer, classes []string) *Evaluation {
 		return nil
 	}
 	e := &Evaluation{
-		Classes: classes, Pictures: len(answers), Confusion: stats.Confusion(answers, len(classes)),
+		Classes: classes, Pictures: len(answers),
 		PerClass: make([]ClassScore, len(classes)), ROC: []Curve{}, PR: []Curve{},
 	}
-	for c, s := range stats.PerClass(e.Confusion) {
+	e.Confusion, e.ConfusionCells = plan.SplitConfusion(stats.Confusion(answers), len(classes))
+	for c, s := range stats.PerClass(answers, len(classes)) {
 		e.PerClass[c] = ClassScore{classes[c], Number(s.Precision), Number(s.Recall), Number(s.F1), s.Support}
+		if len(classes) > plan.MostDense {
+			continue
+		}
 		if curve, area := stats.ROC(answers, c); curve != nil {
 			e.ROC = append(e.ROC, newCurve(classes[c], area, curve))
 		}

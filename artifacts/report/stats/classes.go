@@ -6,17 +6,19 @@ import (
 	"slices"
 )
 
-// Confusion counts the answers: row i, column j are those of class i that were
-// taken for class j.
-func Confusion(answers []Answer, classes int) [][]int {
-	m := make([][]int, classes)
-	for i := range m {
-		m[i] = make([]int, classes)
-	}
+// Confusion counts the answers: each element is a class, what its pictures were taken
+// for, and how many, in that order, without the pairs that do not occur.
+func Confusion(answers []Answer) [][3]int {
+	counts := map[[2]int]int{}
 	for _, a := range answers {
-		m[a.Label][a.Predicted]++
+		counts[[2]int{a.Label, a.Predicted}]++
 	}
-	return m
+	cells := make([][3]int, 0, len(counts))
+	for pair, n := range counts {
+		cells = append(cells, [3]int{pair[0], pair[1], n})
+	}
+	slices.SortFunc(cells, func(a, b [3]int) int { return slices.Compare(a[:], b[:]) })
+	return cells
 }
 
 // ClassScore says how well one class is told from the rest. A share of nothing is
@@ -27,20 +29,21 @@ type ClassScore struct {
 	Support               int // pictures of the class
 }
 
-// PerClass is every class's score from a confusion matrix.
-func PerClass(confusion [][]int) []ClassScore {
-	scores := make([]ClassScore, len(confusion))
-	for c := range confusion {
-		named, support := 0, 0
-		for k := range confusion {
-			named += confusion[k][c]
-			support += confusion[c][k]
+// PerClass is every class's score.
+func PerClass(answers []Answer, classes int) []ClassScore {
+	named, right := make([]int, classes), make([]int, classes)
+	scores := make([]ClassScore, classes)
+	for _, a := range answers {
+		scores[a.Label].Support++
+		named[a.Predicted]++
+		if a.Right() {
+			right[a.Label]++
 		}
-		right := float64(confusion[c][c])
-		scores[c] = ClassScore{
-			Precision: right / float64(named), Recall: right / float64(support),
-			F1: 2 * right / float64(named+support), Support: support,
-		}
+	}
+	for c := range scores {
+		s, n := &scores[c], float64(right[c])
+		s.Precision, s.Recall = n/float64(named[c]), n/float64(s.Support)
+		s.F1 = 2 * n / float64(named[c]+s.Support)
 	}
 	return scores
 }
@@ -56,7 +59,7 @@ func PrecisionRecall(answers []Answer, class int) (curve []Point, average float6
 	sorted := byProbability(answers, class)
 	positives := 0
 	for _, a := range sorted {
-		if a.Label == class {
+		if a.own {
 			positives++
 		}
 	}
@@ -65,9 +68,9 @@ func PrecisionRecall(answers []Answer, class int) (curve []Point, average float6
 	}
 	recall, right := 0.0, 0
 	for i := 0; i < len(sorted); {
-		p, before := sorted[i].Probabilities[class], right
-		for ; i < len(sorted) && sorted[i].Probabilities[class] == p; i++ {
-			if sorted[i].Label == class {
+		p, before := sorted[i].p, right
+		for ; i < len(sorted) && sorted[i].p == p; i++ {
+			if sorted[i].own {
 				right++
 			}
 		}
@@ -82,10 +85,19 @@ func PrecisionRecall(answers []Answer, class int) (curve []Point, average float6
 	return straight(curve), average
 }
 
+// ranked is an answer as the curves of one class see it.
+type ranked struct {
+	p   float64
+	own bool // the picture is of the class
+}
+
 // byProbability are the answers from the most probable of the class down.
-func byProbability(answers []Answer, class int) []Answer {
-	sorted := slices.Clone(answers)
-	slices.SortStableFunc(sorted, func(a, b Answer) int { return cmp.Compare(b.Probabilities[class], a.Probabilities[class]) })
+func byProbability(answers []Answer, class int) []ranked {
+	sorted := make([]ranked, len(answers))
+	for i, a := range answers {
+		sorted[i] = ranked{a.Probabilities[class], a.Label == class}
+	}
+	slices.SortFunc(sorted, func(a, b ranked) int { return cmp.Compare(b.p, a.p) })
 	return sorted
 }
 

@@ -12,14 +12,56 @@ type Answer struct {
 	Label         int // the true class
 	Predicted     int
 	Probabilities []float64
+	Brief         *Brief // where Probabilities is nil
 	Fold          int
 }
+
+// Brief is what is kept of the probabilities of very many classes.
+type Brief struct{ Label, Predicted, Second float64 }
 
 // Right tells whether the answer is.
 func (a Answer) Right() bool { return a.Label == a.Predicted }
 
 // Confidence is the probability of the predicted class.
-func (a Answer) Confidence() float64 { return a.Probabilities[a.Predicted] }
+func (a Answer) Confidence() float64 {
+	if a.Brief != nil {
+		return a.Brief.Predicted
+	}
+	return a.Probabilities[a.Predicted]
+}
+
+// OfLabel is the probability of the true class.
+func (a Answer) OfLabel() float64 {
+	if a.Brief != nil {
+		return a.Brief.Label
+	}
+	return a.Probabilities[a.Label]
+}
+
+// Margin is how far the most probable class is ahead of the second.
+func (a Answer) Margin() float64 {
+	if a.Brief != nil {
+		return a.Brief.Predicted - a.Brief.Second
+	}
+	first, second := topTwo(a.Probabilities)
+	return first - second
+}
+
+// InBrief is the answer without the probabilities of most classes.
+func (a Answer) InBrief() Answer {
+	_, second := topTwo(a.Probabilities)
+	a.Brief = &Brief{a.OfLabel(), a.Confidence(), second}
+	a.Probabilities = nil
+	return a
+}
+
+func topTwo(probabilities []float64) (first, second float64) {
+	first, second = math.Inf(-1), math.Inf(-1)
+	for _, p := range probabilities {
+		first, second = max(first, p), max(second, min(first, p))
+	}
+	return first, second
+}
 
 // Point is one of a curve.
 type Point struct{ X, Y float64 }
@@ -32,7 +74,7 @@ func ROC(answers []Answer, class int) (curve []Point, area float64) {
 	sorted := byProbability(answers, class)
 	positives := 0
 	for _, a := range sorted {
-		if a.Label == class {
+		if a.own {
 			positives++
 		}
 	}
@@ -42,9 +84,9 @@ func ROC(answers []Answer, class int) (curve []Point, area float64) {
 	}
 	curve = []Point{{}}
 	for i, right, wrong := 0, 0, 0; i < len(sorted); {
-		p := sorted[i].Probabilities[class]
-		for ; i < len(sorted) && sorted[i].Probabilities[class] == p; i++ {
-			if sorted[i].Label == class {
+		p := sorted[i].p
+		for ; i < len(sorted) && sorted[i].p == p; i++ {
+			if sorted[i].own {
 				right++
 			} else {
 				wrong++

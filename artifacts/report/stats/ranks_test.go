@@ -80,7 +80,7 @@ func TestPrecisionRecall(t *testing.T) {
 		t.Error("a curve of a class without pictures")
 	}
 	// A class that is never named has no precision; one without pictures no recall.
-	scores := PerClass([][]int{{3, 0, 0}, {2, 0, 0}, {0, 0, 0}})
+	scores := PerClass([]Answer{{}, {}, {}, {Label: 1}, {Label: 1}}, 3)
 	want := []ClassScore{{0.6, 1, 0.75, 3}, {math.NaN(), 0, 0, 2}, {math.NaN(), math.NaN(), math.NaN(), 0}}
 	if diff := cmp.Diff(want, scores, near, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -71,7 +71,7 @@ func TestCurvesAgainstScikitLearn(t *testing.T) {
 		for k := range answers {
 			answers[k] = Answer{Label: c.Labels[k], Predicted: c.Predicted[k], Probabilities: c.Probabilities[k]}
 		}
-		scores := PerClass(Confusion(answers, len(c.Classes)))
+		scores := PerClass(answers, len(c.Classes))
 		for class, want := range c.Classes {
 			curve, average := PrecisionRecall(answers, class)
 			_, area := ROC(answers, class)

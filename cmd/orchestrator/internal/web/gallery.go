@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 
@@ -40,7 +39,7 @@ type galleryItem struct {
 	Predicted     string    `json:"predicted"`
 	Right         bool      `json:"right"`
 	Confidence    float64   `json:"confidence"`
-	Probabilities []float64 `json:"probabilities"`
+	Probabilities []float64 `json:"probabilities" doc:"of every class; null where there are more than 3000"`
 }
 
 func (s *Server) getPictures(ctx context.Context, in *galleryInput) (*gallery, error) {
@@ -95,11 +94,7 @@ func (in *galleryInput) rank(a answered) float64 {
 	case "confidence":
 		return a.Confidence()
 	case "unsure":
-		first, second := math.Inf(-1), math.Inf(-1)
-		for _, p := range a.Probabilities {
-			first, second = max(first, p), max(second, min(first, p))
-		}
-		return second - first
+		return -a.Margin()
 	}
-	return 1 - a.Probabilities[a.Label]
+	return 1 - a.OfLabel()
 }

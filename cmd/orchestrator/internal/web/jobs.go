@@ -25,7 +25,8 @@ type jobOutcome struct {
 	Seconds   float64             `json:"seconds"`
 	Objects   map[string]plan.Ref `json:"objects"`
 	Classes   []string            `json:"classes"`
-	Confusion [][]int             `json:"confusion" doc:"pictures by class and predicted class"`
+	Confusion [][]int             `json:"confusion" doc:"pictures by class and predicted class; null of more than 3000 classes"`
+	Cells     [][3]int            `json:"confusion_cells,omitempty" doc:"of more than 3000 classes: class, predicted class and pictures of every pair that occurs"`
 }
 
 // jobPage is what the page of a job shows.
@@ -65,7 +66,7 @@ func (s *Server) getJob(ctx context.Context, in *jobInput) (*jobPage, error) {
 			return nil, err
 		}
 		page.Outcome = &jobOutcome{Sweep: o.Sweep, Host: o.Host, Device: o.Device, Versions: o.Versions, Finished: o.Finished, Seconds: o.Seconds,
-			Objects: o.Objects, Classes: o.Classes, Confusion: o.Confusion}
+			Objects: o.Objects, Classes: o.Classes, Confusion: o.Confusion, Cells: o.ConfusionCells}
 	}
 	return page, nil
 }

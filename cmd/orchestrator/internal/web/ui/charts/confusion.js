@@ -5,8 +5,9 @@ import { Scroll } from "../parts/basics.js";
 
 const MOST = 30; // classes that a matrix shows
 
-export function Confusion({ classes, confusion }) {
-  if (classes.length > MOST) return html`<${Confused} classes=${classes} confusion=${confusion} most="20" />`;
+// cells are [class, predicted, count]: what there is of very many classes.
+export function Confusion({ classes, confusion, cells }) {
+  if (classes.length > MOST) return html`<${Confused} classes=${classes} cells=${cells ?? confusion.flatMap((row, i) => row.flatMap((n, k) => (n > 0 ? [[i, k, n]] : [])))} most="20" />`;
   return html`<${Scroll} label="Confusion matrix"><table class="confusion ${classes.length > 10 ? "many" : ""}">
     <caption class="hidden">Confusion matrix: rows are labels, columns are predictions</caption>
     <thead><tr><th scope="col" class="muted">is ↓ · predicted →</th>${classes.map((name) => html`<th scope="col" title=${clean(name)}><bdi>${clean(name)}</bdi></th>`)}</tr></thead>
@@ -26,11 +27,9 @@ function cell(n, total, right, label, predicted) {
 
 // Confused lists the most frequent mistakes: a matrix of very many classes is
 // read by nobody.
-export function Confused({ classes, confusion, most }) {
-  const pairs = [];
-  confusion.forEach((row, i) => row.forEach((n, k) => { if (i !== k && n > 0) pairs.push({ n, i, k }); }));
-  pairs.sort((a, b) => b.n - a.n);
+function Confused({ classes, cells, most }) {
+  const pairs = cells.filter(([i, k]) => i !== k).sort((a, b) => b[2] - a[2]);
   return html`<p class="note">${count(classes.length, "class")}: the most frequent mistakes.</p>
     <table class="dense"><thead><tr><th scope="col">is</th><th scope="col">predicted</th><th scope="col" class="n">pictures</th></tr></thead>
-    <tbody>${pairs.slice(0, most).map(({ n, i, k }) => html`<tr><td><bdi>${clean(classes[i])}</bdi></td><td><bdi>${clean(classes[k])}</bdi></td><td class="n">${grouped(n)}</td></tr>`)}</tbody></table>`;
+    <tbody>${pairs.slice(0, most).map(([i, k, n]) => html`<tr><td><bdi>${clean(classes[i])}</bdi></td><td><bdi>${clean(classes[k])}</bdi></td><td class="n">${grouped(n)}</td></tr>`)}</tbody></table>`;
 }

@@ -9,14 +9,15 @@ import { Calibration, Rates } from "../charts/rates.js";
 import { Data } from "../charts/chart.js";
 
 const MOST = 8; // curves that are drawn before the reader chooses
+const ROWS = 3000; // classes whose scores are in the table
 
 // Evaluation shows all of it. pooled: the answers are of several networks. The
 // children are shown beside the last chart.
 export function Evaluation({ evaluation, pooled, children }) {
-  if (!evaluation?.confusion) return html`<div class="stack"><section class="card"><${Empty} title="No predictions yet"><p>They are there when ${pooled ? "the first fold is" : "the job is"} complete.</p><//></section>${children}</div>`;
+  if (!evaluation?.confusion && !evaluation?.confusion_cells) return html`<div class="stack"><section class="card"><${Empty} title="No predictions yet"><p>They are there when ${pooled ? "the first fold is" : "the job is"} complete.</p><//></section>${children}</div>`;
   const { classes } = evaluation;
   return html`<div class="stack"><div class="grid2">
-      <${Card} title="Confusion matrix" note=${pooled ? "Out-of-fold answers of all complete folds together: each picture is counted once, by a network that had not seen it." : "Of this fold's test pictures."}><${Confusion} classes=${classes} confusion=${evaluation.confusion} /><//>
+      <${Card} title="Confusion matrix" note=${pooled ? "Out-of-fold answers of all complete folds together: each picture is counted once, by a network that had not seen it." : "Of this fold's test pictures."}><${Confusion} classes=${classes} confusion=${evaluation.confusion} cells=${evaluation.confusion_cells} /><//>
       <${PerClass} rows=${evaluation.per_class ?? []} /></div>
     ${(evaluation.roc ?? []).length > 0 && html`<${RateCards} evaluation=${evaluation} pooled=${pooled} />`}
     <div class=${evaluation.calibration?.bins ? "grid2" : "stack"}>${evaluation.calibration?.bins && html`<${CalibrationCard} calibration=${evaluation.calibration} />`}${children}</div></div>`;
@@ -29,7 +30,9 @@ function CalibrationCard({ calibration }) {
 }
 
 function PerClass({ rows }) {
-  return html`<${Card} title="Scores of each class" bare><${Scroll} label="Scores of each class"><table class="dense"><thead><tr><th scope="col">Class</th><th scope="col" class="n">Precision</th><th scope="col" class="n">Recall</th><th scope="col" class="n">F1</th><th scope="col" class="n">Pictures</th></tr></thead>
+  const note = rows.length > ROWS ? `The ${grouped(ROWS)} classes with the lowest F1 of ${grouped(rows.length)}.` : null;
+  if (note) rows = [...rows].sort((a, b) => (a.f1 ?? 2) - (b.f1 ?? 2)).slice(0, ROWS);
+  return html`<${Card} title="Scores of each class" note=${note} bare><${Scroll} label="Scores of each class"><table class="dense"><thead><tr><th scope="col">Class</th><th scope="col" class="n">Precision</th><th scope="col" class="n">Recall</th><th scope="col" class="n">F1</th><th scope="col" class="n">Pictures</th></tr></thead>
     <tbody>${rows.map((r) => html`<tr key=${r.class}><th scope="row"><bdi>${clean(r.class)}</bdi></th><td class="n">${score(r.precision)}</td><td class="n">${score(r.recall)}</td><td class="n">${score(r.f1)}</td><td class="n">${grouped(r.support)}</td></tr>`)}</tbody></table><//><//>`;
 }
 

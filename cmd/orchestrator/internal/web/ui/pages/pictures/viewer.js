@@ -13,7 +13,7 @@ export function Viewer({ sweep, item, at, total, step, close }) {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (by) { event.preventDefault(); step(by); }
   };
-  const classes = (sweep.classes ?? []).map((name, i) => ({ name, p: item.probabilities?.[i] ?? 0 })).sort((a, b) => b.p - a.p);
+  const classes = !item.probabilities ? [{ name: item.predicted, p: item.confidence }] : (sweep.classes ?? []).map((name, i) => ({ name, p: item.probabilities[i] ?? 0 })).sort((a, b) => b.p - a.p);
   const shown = classes.slice(0, MOST);
   if (!shown.some((c) => c.name === item.label)) shown.push(...classes.filter((c) => c.name === item.label));
   return html`<${Dialog} label=${`Picture ${at + 1} of ${total}`} onClose=${close} class="viewer" onKeyDown=${keys}><div class="layout">
