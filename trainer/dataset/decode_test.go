@@ -222,14 +222,14 @@ func cmykJPEG(cmyk ...int) []byte {
 // withEXIF inserts an APP1 segment with an orientation tag behind a JPEG's
 // start.
 func withEXIF(jpeg []byte, order binary.AppendByteOrder, orientation uint16) []byte {
-	body := append([]byte("Exif\x00\x00"), tiff(order, orientation)...)
+	body := append([]byte("Exif\x00\x00"), exifOf(order, orientation)...)
 	out := append(slices.Clone(jpeg[:2]), 0xff, 0xe1)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(body)+2))
 	return append(append(out, body...), jpeg[2:]...)
 }
 
-// tiff is the body of EXIF with one tag: 0x0112, a SHORT.
-func tiff(order binary.AppendByteOrder, orientation uint16) []byte {
+// exifOf is the body of EXIF with one tag: 0x0112, a SHORT.
+func exifOf(order binary.AppendByteOrder, orientation uint16) []byte {
 	out := []byte("II")
 	if order == binary.AppendByteOrder(binary.BigEndian) {
 		out = []byte("MM")
@@ -247,7 +247,7 @@ func tiff(order binary.AppendByteOrder, orientation uint16) []byte {
 
 // withPNGEXIF inserts an eXIf chunk behind a PNG's header.
 func withPNGEXIF(png []byte, orientation uint16) []byte {
-	body := append([]byte("eXIf"), tiff(binary.BigEndian, orientation)...)
+	body := append([]byte("eXIf"), exifOf(binary.BigEndian, orientation)...)
 	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(body)-4))
 	chunk = binary.BigEndian.AppendUint32(append(chunk, body...), crc32.ChecksumIEEE(body))
 	return slices.Concat(png[:33], chunk, png[33:])

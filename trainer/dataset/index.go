@@ -19,7 +19,9 @@ type Sample struct {
 	Size   int64  `json:"size"` // bytes
 	Width  int    `json:"width"`
 	Height int    `json:"height"` // both as stored, before the orientation is applied
-	Format string `json:"format"` // jpeg | png | gif | webp | bmp
+	Format string `json:"format"` // jpeg | png | gif | webp | bmp | tiff
+	// UsedBits is how many bits the samples use of 16; 0: the picture has 8.
+	UsedBits int `json:"-"`
 }
 
 // LeftOut is a file that was found but is not used.

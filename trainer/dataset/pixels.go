@@ -16,7 +16,7 @@ import (
 
 // codec is part of the name of every cache file: raise it when the same picture
 // would give other pixels.
-const codec = 2
+const codec = 3
 
 // Pixels are the decoded pictures of a pack: uint8, planar, in one memory-mapped
 // file. It serves trainer.Data; all methods may be called concurrently.
@@ -169,7 +169,7 @@ func Load(files []string, read func(file string) ([]byte, error), g Geometry) (*
 		}
 		planes, err := Prepare(data, g)
 		if err != nil {
-			return nil, &Error{File: f, Problem: err.Error(), hint: "give pictures: JPEG, PNG, GIF, WebP or BMP"}
+			return nil, &Error{File: f, Problem: err.Error(), hint: "give pictures: JPEG, PNG, GIF, WebP, BMP or TIFF"}
 		}
 		p.planes = append(p.planes, planes)
 	}

@@ -366,7 +366,7 @@ func readSample(root, file string) (Sample, error) {
 	}
 	sum := sha256.Sum256(data)
 	size := img.Bounds().Size()
-	return Sample{File: file, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), Width: size.X, Height: size.Y, Format: format}, nil
+	return Sample{File: file, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data)), Width: size.X, Height: size.Y, Format: format, UsedBits: usedBits(img)}, nil
 }
 
 // index numbers the classes and checks that there is something to learn.
@@ -385,6 +385,7 @@ func (s *scan) index(o Options) (*Index, error) {
 	}
 	s.noteLeftOut(o, labels)
 	ix := &Index{Root: s.root, Classes: classes, Samples: s.samples, LeftOut: s.leftOut, Notes: s.notes}
+	ix.Notes = append(ix.Notes, shallowNote(ix.Samples)...)
 	slices.SortFunc(ix.LeftOut, func(a, b LeftOut) int { return strings.Compare(a.File, b.File) })
 	switch len(ix.Classes) {
 	case 0:

@@ -59,7 +59,7 @@ func TestScanFolders(t *testing.T) {
 			samples: []string{"ants/1.png ants", "bees/1.png bees"},
 			left: []string{
 				"ants/.DS_Store: hidden file", "bees/@eaDir: a folder that Synology DSM makes",
-				"bees/notes.txt: not a picture (JPEG, PNG, GIF, WebP or BMP)", "top.png: not in a class folder",
+				"bees/notes.txt: not a picture (JPEG, PNG, GIF, WebP, BMP or TIFF)", "top.png: not in a class folder",
 			},
 		},
 		{
@@ -193,7 +193,7 @@ func TestListedNoPicture(t *testing.T) {
 	_, err := Scan(context.Background(), Options{Path: path})
 	wantBadInput(t, err, path+":2:", "notes.txt", "not a picture")
 	wantStrings(t, "left out", leftOut(mustScan(t, Options{Path: path, OnBad: "skip"})), []string{
-		"notes.txt: not a picture (JPEG, PNG, GIF, WebP or BMP)", "sub: it is a folder or a device, not a file",
+		"notes.txt: not a picture (JPEG, PNG, GIF, WebP, BMP or TIFF)", "sub: it is a folder or a device, not a file",
 	})
 }
 
