@@ -296,12 +296,12 @@ func (b *Builder) Rewrite(n *Node, op string, attrs Attrs, inputs ...Value) {
 	for _, v := range inputs {
 		n.Inputs = append(n.Inputs, v.Name)
 	}
-	b.graph.sort()
+	b.graph.Sort()
 }
 
-// sort brings nodes behind those that compute their inputs, and leaves the
+// Sort brings nodes behind those that compute their inputs, and leaves the
 // order as it is otherwise.
-func (g *Graph) sort() {
+func (g *Graph) Sort() {
 	producers := map[string]*Node{}
 	for _, n := range g.Nodes {
 		for _, out := range n.Outputs {

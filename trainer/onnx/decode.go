@@ -16,13 +16,29 @@ type File struct {
 	Opsets    map[string]int // version by domain; "" is the standard domain
 	Producer  string
 	Graph     *Graph
+	Functions []*Function
 }
+
+// Function is an operator that a file defines by others.
+type Function struct {
+	Domain, Name    string
+	Inputs, Outputs []string
+	Defaults        Attrs // of attributes
+	Nodes           []*Node
+	Opset           int // of the standard domain; 0 where it is not said
+}
+
+// AttrRef is the value of an attribute in a Function: that of the named attribute
+// of the node that calls it.
+type AttrRef string
+
+// maxDepth is how deep graphs may lie in nodes of graphs.
+const maxDepth = 16
 
 // Decode reads an ONNX file (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 // Any bytes give a File or an error, and never need more than a small multiple
 // of their own length in memory. Half-precision tensors are widened to float.
-// Tensors kept in other files and operators that hold graphs (If, Loop, Scan)
-// are errors that name them.
+// Tensors kept in other files are errors that name them; Embed brings them in.
 func Decode(data []byte) (*File, error) {
 	f := &File{Opsets: map[string]int{}}
 	meta := map[string]string{}
@@ -33,8 +49,12 @@ func Decode(data []byte) (*File, error) {
 		case 2:
 			f.Producer = string(v.bytes)
 		case 7:
-			g, err := decodeGraph(v.bytes)
+			g, err := decodeGraph(v.bytes, 0)
 			f.Graph = g
+			return err
+		case 25:
+			fn, err := decodeFunction(v.bytes)
+			f.Functions = append(f.Functions, fn)
 			return err
 		case 8:
 			domain, version, err := decodeOpset(v.bytes)
@@ -127,12 +147,50 @@ func decodeEntry(data []byte) (key, value string, err error) {
 	return key, value, err
 }
 
-func decodeGraph(data []byte) (*Graph, error) {
+func decodeFunction(data []byte) (*Function, error) {
+	f := &Function{Defaults: Attrs{}}
+	err := eachField(data, func(num protowire.Number, v field) error {
+		switch num {
+		case 1:
+			f.Name = string(v.bytes)
+		case 4:
+			f.Inputs = append(f.Inputs, string(v.bytes))
+		case 5:
+			f.Outputs = append(f.Outputs, string(v.bytes))
+		case 7:
+			n, err := decodeNode(v.bytes, 0)
+			f.Nodes = append(f.Nodes, n)
+			return err
+		case 9:
+			domain, version, err := decodeOpset(v.bytes)
+			if domain == "" {
+				f.Opset = version
+			}
+			return err
+		case 10:
+			f.Domain = string(v.bytes)
+		case 11:
+			name, value, err := decodeAttribute(v.bytes, 0)
+			f.Defaults[name] = value
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("function %q: %w", f.Name, err)
+	}
+	return f, nil
+}
+
+func decodeGraph(data []byte, depth int) (*Graph, error) {
+	if depth > maxDepth {
+		return nil, errors.New("graphs lie too deep in graphs")
+	}
 	g := &Graph{}
 	err := eachField(data, func(num protowire.Number, v field) error {
 		switch num {
 		case 1:
-			n, err := decodeNode(v.bytes)
+			n, err := decodeNode(v.bytes, depth)
 			g.Nodes = append(g.Nodes, n)
 			return err
 		case 2:
@@ -157,7 +215,7 @@ func decodeGraph(data []byte) (*Graph, error) {
 	return g, err
 }
 
-func decodeNode(data []byte) (*Node, error) {
+func decodeNode(data []byte, depth int) (*Node, error) {
 	n := &Node{Attrs: Attrs{}}
 	err := eachField(data, func(num protowire.Number, v field) error {
 		switch num {
@@ -170,7 +228,7 @@ func decodeNode(data []byte) (*Node, error) {
 		case 4:
 			n.Op = string(v.bytes)
 		case 5:
-			name, value, err := decodeAttribute(v.bytes)
+			name, value, err := decodeAttribute(v.bytes, depth)
 			if err != nil {
 				return fmt.Errorf("attribute %q: %w", name, err)
 			}
@@ -190,7 +248,7 @@ func decodeNode(data []byte) (*Node, error) {
 
 // decodeAttribute reads an attribute. Writers before IR version 3 leave the type
 // out; the field that is there then tells.
-func decodeAttribute(data []byte) (name string, value any, err error) {
+func decodeAttribute(data []byte, depth int) (name string, value any, err error) {
 	var ints []int64
 	var floats []float32
 	var strs []string
@@ -207,8 +265,10 @@ func decodeAttribute(data []byte) (name string, value any, err error) {
 			value = string(v.bytes)
 		case 5:
 			value, err = decodeTensor(v.bytes)
-		case 6, 11:
-			err = errors.New("operators that hold a graph of their own are not supported")
+		case 6:
+			value, err = decodeGraph(v.bytes, depth+1)
+		case 11:
+			err = errors.New("lists of graphs are not supported")
 		case 7:
 			floats, err = appendFloats(floats, v)
 		case 8:
@@ -219,9 +279,14 @@ func decodeAttribute(data []byte) (name string, value any, err error) {
 			err = errors.New("lists of tensors and sparse tensors are not supported")
 		case 20:
 			kind = int(v.varint)
+		case 21:
+			value = AttrRef(v.bytes)
 		}
 		return err
 	})
+	if _, ref := value.(AttrRef); ref {
+		kind = 0
+	}
 	switch {
 	case err != nil:
 	case kind == 6 || floats != nil:

@@ -114,6 +114,9 @@ func encodeAttribute(name string, value any) ([]byte, error) {
 	case *Tensor:
 		t, err := encodeTensor(v)
 		return putVarint(putBytes(b, 5, t), 20, 4), err
+	case *Graph:
+		g, err := encodeGraph(v)
+		return putVarint(putBytes(b, 6, g), 20, 5), err
 	case []float32:
 		for _, x := range v {
 			b = protowire.AppendFixed32(protowire.AppendTag(b, 7, protowire.Fixed32Type), math.Float32bits(x))

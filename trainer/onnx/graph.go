@@ -39,7 +39,7 @@ func NumElements(shape []int) int {
 }
 
 // Attrs are a node's attributes. The dynamic types are int64, float32, string,
-// []int64, []float32, []string, *Tensor and *Graph.
+// []int64, []float32, []string, *Tensor, *Graph and, in a Function, AttrRef.
 type Attrs map[string]any
 
 // Node is one operation.
@@ -110,6 +110,9 @@ type Graph struct {
 	// InPlace names outputs that a session may write into memory that inputs have:
 	// OUTPUT -> INPUTS. It is not part of a file.
 	InPlace map[string][]string
+	// LeftOut names the outputs of the file that import left out. It is not part of a
+	// file either.
+	LeftOut []string
 }
 
 // Initializer returns the constant of that name, or nil.
@@ -124,7 +127,7 @@ func (g *Graph) Initializer(name string) *Tensor {
 // Clone copies the graph's structure; tensors' data are shared, as they are
 // never written after they are made.
 func (g *Graph) Clone() *Graph {
-	c := &Graph{Name: g.Name, Metadata: map[string]string{}}
+	c := &Graph{Name: g.Name, Metadata: map[string]string{}, LeftOut: g.LeftOut}
 	for k, v := range g.Metadata {
 		c.Metadata[k] = v
 	}

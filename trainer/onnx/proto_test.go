@@ -236,7 +236,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"a negative shape", tensorFile(1, []int64{-4}), []string{`"t"`}},
 		{"strings", tensorFile(8, []int64{1}), []string{`"t"`, "not supported"}},
 		{"data in another file", tensorFile(1, []int64{1}, putBytes(nil, 13, putString(nil, 1, "location"))), []string{`"t"`, "another file"}},
-		{"a graph in a node", attribute(putBytes(nil, 6, putString(nil, 2, "inner"))), []string{"loop1", "body"}},
+		{"graphs in a node", attribute(putBytes(nil, 11, putString(nil, 2, "inner"))), []string{"loop1", "body"}},
+		{"graphs without end", attribute(nested(40)), []string{"loop1", "too deep"}},
 		{"a sparse initializer", modelWith(15, nil), []string{"sparse"}},
 		{"a sparse attribute", attribute(putBytes(nil, 22, nil)), []string{"loop1", "sparse"}},
 	} {
@@ -296,4 +297,14 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("the second time round gave other bytes (%v)", err)
 		}
 	})
+}
+
+// nested is an attribute with a graph whose only node has one, and so on.
+func nested(depth int) []byte {
+	var attribute []byte
+	for range depth {
+		node := putBytes(putString(nil, 4, "If"), 5, append(putString(nil, 1, "then_branch"), attribute...))
+		attribute = putBytes(nil, 6, putBytes(nil, 1, node))
+	}
+	return attribute
 }

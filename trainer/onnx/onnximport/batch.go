@@ -39,6 +39,14 @@ func (im *importer) openNode(n *onnx.Node) ([]*onnx.Node, error) {
 		return im.openExpand(n)
 	case "Concat":
 		return im.openConcat(n), nil
+	case "ConstantOfShape":
+		return im.openFilled(n), nil
+	case "Gather":
+		return im.openGather(n), nil
+	case "Squeeze":
+		im.openSqueeze(n)
+	case "GatherND":
+		return im.flatGather(n), nil
 	}
 	return one, nil
 }
@@ -125,7 +133,14 @@ func (im *importer) openExpand(n *onnx.Node) ([]*onnx.Node, error) {
 		return []*onnx.Node{n}, nil
 	}
 	x, target := im.types[n.Inputs[0]], intsOf(im.consts[n.Inputs[1]])
+	onlyFirst := len(target) > 1 && target[0] == probeBatch && !slices.ContainsFunc(target[1:], batched)
 	if !slices.ContainsFunc(target, batched) {
+		return []*onnx.Node{n}, nil
+	}
+	if t := im.consts[n.Inputs[0]]; t != nil && onnx.NumElements(t.Shape) == 1 && !onlyFirst {
+		number := *t // is no weight, and what reads it in this shape has to get along with it
+		number.Param = false
+		n.Inputs[0] = im.constant(&number)
 		return []*onnx.Node{n}, nil
 	}
 	out, err := onnx.BroadcastShapes(x.Shape, target)
@@ -149,6 +164,23 @@ func (im *importer) openExpand(n *onnx.Node) ([]*onnx.Node, error) {
 	name := s.op("Expand", nil, n.Inputs[0], im.constant(int64s(rest, 0, int64(rest[0]))))
 	im.spread(&s, name, n.Outputs[0], len(out))
 	return s.nodes, nil
+}
+
+// openSqueeze keeps the batch that a file, whose batch is fixed at 1, takes off its
+// answer.
+func (im *importer) openSqueeze(n *onnx.Node) {
+	shape, axes := im.types[n.Inputs[0]].Shape, im.known(n, 1)
+	at := slices.IndexFunc(axes, func(a int) bool { return a == 0 || a == -len(shape) })
+	if at < 0 || im.fileBatch != 1 || !batched(shape[0]) || n.Outputs[0] != im.graph.Outputs[0].Name {
+		return
+	}
+	var rest []int64
+	for _, a := range slices.Delete(axes, at, at+1) {
+		rest = append(rest, int64(a))
+	}
+	if n.Inputs[1] = im.constant(onnx.Ints(rest...)); len(rest) == 0 {
+		n.Op, n.Inputs = "Identity", n.Inputs[:1]
+	}
 }
 
 // openConcat spreads an operand written for one picture over the batch, in a

@@ -1,7 +1,6 @@
 package onnximport
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -165,9 +164,6 @@ func fill[T any](data, value []T) {
 func tensorOf(v onnx.Value, a *onnxeval.Array) (*onnx.Tensor, error) {
 	if a == nil || len(a.Data) != onnx.NumElements(v.Shape) {
 		return nil, fmt.Errorf("its value does not have the shape %v", v.Shape)
-	}
-	if v.Type == onnx.Float16 {
-		return nil, errors.New("constants of float16 are not supported: export the network in float32")
 	}
 	t := onnx.NewTensor(v.Type, v.Shape...)
 	for i, x := range a.Data {

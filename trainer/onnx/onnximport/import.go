@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"orchestrator/trainer/onnx"
@@ -16,7 +17,7 @@ import (
 // The operator-set versions that are understood.
 const (
 	oldest = 7
-	newest = 21
+	newest = 25
 )
 
 // Error is a network that cannot be imported.
@@ -46,27 +47,70 @@ func (e *Error) Hint() string {
 // ExitCode marks the error as bad input.
 func (e *Error) ExitCode() int { return 2 }
 
-// Load imports the ONNX file at path.
-func Load(path string) (*onnx.Graph, error) {
-	data, err := os.ReadFile(path)
+// Options say how a file is to be understood. The zero value takes it as it says.
+type Options struct {
+	// Channels, Height and Width of the pictures; 0: as the file has them. Channels
+	// only count where the file leaves them open.
+	Channels, Height, Width int
+	// Output names the output to be kept; empty: the first.
+	Output string
+}
+
+// Load imports the ONNX file at path, with the tensors that it keeps in other files
+// of its folder.
+func Load(path string) (*onnx.Graph, error) { return LoadWith(path, Options{}) }
+
+// LoadWith is Load with options.
+func LoadWith(path string, o Options) (*onnx.Graph, error) {
+	data, err := ReadFile(path)
 	if err != nil {
-		return nil, &Error{Problem: "reading the network", hint: "give the path of an .onnx file", err: err}
+		return nil, err
 	}
-	g, err := Read(data)
+	g, err := ReadWith(data, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return g, nil
 }
 
+// ReadFile reads an ONNX file, and puts the tensors into it that it keeps in other
+// files of its folder.
+func ReadFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{Problem: "reading the network", hint: "give the path of an .onnx file", err: err}
+	}
+	if data, err = onnx.Embed(data, filepath.Dir(path)); err != nil {
+		return nil, &Error{Problem: "reading the network " + path, err: err}
+	}
+	return data, nil
+}
+
 // Read imports an encoded ONNX file.
 //
 // Inputs with initializers are parameters, as files before IR version 4 list
-// them; exactly one input, the pictures [N,C,H,W], must remain, and of several
-// outputs the first is kept. A batch size fixed in the file is opened, also
+// them; exactly one input that is read, the pictures [N,C,H,W], must remain, and
+// of several outputs one is kept. A batch size fixed in the file is opened, also
 // where Reshape, Expand, Concat and Resize nodes have it written out; where that
-// cannot be done, the error names the node.
-func Read(data []byte) (*onnx.Graph, error) {
+// cannot be done, the error names the node. Pictures of another size than a file
+// says are tried first; where they do not fit, its own is taken.
+func Read(data []byte) (*onnx.Graph, error) { return ReadWith(data, Options{}) }
+
+// ReadWith is Read with options.
+func ReadWith(data []byte, o Options) (*onnx.Graph, error) {
+	g, err := read(data, o)
+	if err == nil || o.Height == 0 && o.Width == 0 {
+		return g, err
+	}
+	own := o
+	own.Height, own.Width = 0, 0
+	if g, errOwn := read(data, own); errOwn == nil {
+		return g, nil
+	}
+	return nil, err
+}
+
+func read(data []byte, o Options) (*onnx.Graph, error) {
 	file, err := onnx.Decode(data)
 	if err != nil {
 		return nil, &Error{Problem: "reading the network", hint: "the file may be cut off, or not be an ONNX model", err: err}
@@ -78,7 +122,10 @@ func Read(data []byte) (*onnx.Graph, error) {
 			hint:    fmt.Sprintf("export it with a version from %d to %d", oldest, newest),
 		}
 	}
-	im := &importer{graph: file.Graph, version: version}
+	im := &importer{graph: file.Graph, version: version, options: o}
+	if err := im.inline(file.Functions); err != nil {
+		return nil, err
+	}
 	if err := im.run(); err != nil {
 		return nil, err
 	}
@@ -87,6 +134,7 @@ func Read(data []byte) (*onnx.Graph, error) {
 
 type importer struct {
 	graph     *onnx.Graph
+	options   Options
 	version   int
 	fileBatch int                     // the file's own batch size; 0 where it is open
 	consts    map[string]*onnx.Tensor // known values by name
@@ -100,14 +148,10 @@ type importer struct {
 }
 
 func (im *importer) run() error {
-	if err := im.findInput(); err != nil {
-		return err
-	}
-	if err := im.markParameters(); err != nil {
-		return err
-	}
-	if err := im.convert(); err != nil {
-		return err
+	for _, step := range []func() error{im.findOutput, im.findInput, im.findConstants, im.markParameters, im.convert} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	im.graph.Prune()
 	im.nameLayers()
@@ -118,29 +162,6 @@ func (im *importer) run() error {
 	if err := onnx.Check(im.graph); err != nil {
 		return &Error{Problem: "the network is not valid", err: err}
 	}
-	return nil
-}
-
-// findInput takes initializers out of the inputs and checks the one that is
-// left.
-func (im *importer) findInput() error {
-	g := im.graph
-	g.Inputs = slices.DeleteFunc(g.Inputs, func(v onnx.Value) bool { return g.Initializer(v.Name) != nil })
-	if len(g.Inputs) != 1 {
-		return &Error{Problem: fmt.Sprintf("the network has %d inputs", len(g.Inputs)), hint: "an image classifier has one input, the pictures"}
-	}
-	in := g.Inputs[0]
-	if len(in.Shape) != 4 || in.Type != onnx.Float {
-		return &Error{Problem: fmt.Sprintf("the input %s is %s %v", in.Name, in.Type, in.Shape), hint: "an image classifier's input is float [N, channels, height, width]"}
-	}
-	if slices.Contains(in.Shape[1:], onnx.Batch) {
-		return &Error{Problem: fmt.Sprintf("the input %s has the open shape %v", in.Name, in.Shape), hint: "export the network with fixed channels, height and width; only the batch may be open"}
-	}
-	im.fileBatch = max(in.Shape[0], 0)
-	if len(g.Outputs) == 0 {
-		return &Error{Problem: "the network has no output", hint: "an image classifier ends in class scores"}
-	}
-	g.Outputs = g.Outputs[:1]
 	return nil
 }
 
@@ -177,7 +198,7 @@ func (im *importer) markParameters() error {
 		seen[t.Name] = true
 		t.Param = im.trainable(t)
 	}
-	return nil
+	return im.checkWeights()
 }
 
 // patternOps make masks and indices: what ConstantOfShape gives them is no weight
@@ -220,7 +241,7 @@ func (im *importer) convert() error {
 		if err := im.node(n); err != nil {
 			var unknown *onnx.UnknownOpError
 			if errors.As(err, &unknown) {
-				return &Error{Problem: fmt.Sprintf("node %q", display(n)), err: err}
+				return &Error{Problem: fmt.Sprintf("node %q", display(n)), hint: operatorHints[unknown.Op], err: err}
 			}
 			return &Error{Problem: fmt.Sprintf("%s %q", n.Op, display(n)), hint: "the network is not valid, or uses a form of this operator that is not supported", err: err}
 		}
@@ -233,6 +254,19 @@ func (im *importer) convert() error {
 		return &Error{Problem: fmt.Sprintf("the output %q does not depend on the input", out.Name), hint: "give a classifier of pictures"}
 	}
 	return nil
+}
+
+const (
+	trainingHint  = "the network was exported in training mode: call model.eval() before the export"
+	quantisedHint = "the network is quantised, which is not trained: give the float network that it was made from"
+)
+
+// operatorHints say what to do about operators that come from how a network was
+// exported; others have the hint of onnx.UnknownOpError.
+var operatorHints = map[string]string{
+	"RandomUniformLike": trainingHint, "RandomNormalLike": trainingHint, "RandomUniform": trainingHint, "Bernoulli": trainingHint,
+	"QuantizeLinear": quantisedHint, "DequantizeLinear": quantisedHint, "DynamicQuantizeLinear": quantisedHint, "QLinearConv": quantisedHint,
+	"QLinearMatMul": quantisedHint, "ConvInteger": quantisedHint, "MatMulInteger": quantisedHint,
 }
 
 // display is how errors name a node.
@@ -252,6 +286,9 @@ func (im *importer) node(n *onnx.Node) error {
 		if _, ok := im.types[in]; in != "" && !ok {
 			return fmt.Errorf("the input %q is not defined before", in)
 		}
+	}
+	if n.Op == "If" && n.Domain == "" {
+		return im.branch(n)
 	}
 	nodes, err := im.upgrade(n)
 	if err != nil {

@@ -44,7 +44,7 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 			n.Outputs = n.Outputs[:1] // the mask, which nobody reads
 		}
 	case "BatchNormalization": // 9 dropped spatial, 14 the outputs for training
-		return one, im.batchNorm(n)
+		return im.batchNorm(n)
 	case "Softmax", "LogSoftmax": // 13: along one axis, before over all from axis on
 		if im.version < 13 {
 			return im.flatSoftmax(n)
@@ -55,8 +55,16 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 		return one, im.resize(n)
 	case "Scatter": // 11: renamed
 		n.Op = "ScatterElements"
-	case "Cast": // 19: how float8 saturates
-		delete(n.Attrs, "saturate")
+	case "Cast":
+		im.cast(n)
+	case "Reshape": // 14: zeros in the target may be meant
+		if t := im.known(n, 1); t != nil && !slices.Contains(t, 0) {
+			delete(n.Attrs, "allowzero")
+		}
+	case "Swish": // 24
+		return im.swish(n), nil
+	case "RMSNormalization": // 23
+		return im.rmsNorm(n)
 	case "AveragePool": // 19
 		return one, noDilations(n)
 	case "Gelu": // 20
@@ -79,6 +87,10 @@ func checkArity(n *onnx.Node) error {
 		want = 0
 	case "GroupNormalization":
 		want = 3
+	case "BatchNormalization":
+		want = 5
+	case "RMSNormalization":
+		want = 2
 	}
 	if len(n.Inputs) < want {
 		return fmt.Errorf("it has %d inputs and needs %d", len(n.Inputs), want)
@@ -163,22 +175,6 @@ func (im *importer) constantNode(n *onnx.Node) error {
 		return fmt.Errorf("a constant of this kind is not supported")
 	}
 	n.Attrs = onnx.Attrs{"value": t}
-	return nil
-}
-
-// batchNorm brings inference-mode normalisation to version 15's form.
-func (im *importer) batchNorm(n *onnx.Node) error {
-	if n.Int("spatial", 1) == 0 {
-		return fmt.Errorf("normalisation over every position (spatial = 0) is not supported")
-	}
-	delete(n.Attrs, "spatial")
-	delete(n.Attrs, "training_mode")
-	for _, out := range n.Outputs[1:] {
-		if !im.unused(out) {
-			return fmt.Errorf("its statistics %q are used elsewhere: export the network for inference", out)
-		}
-	}
-	n.Outputs = n.Outputs[:1]
 	return nil
 }
 
