@@ -85,6 +85,9 @@ func (s *scan) fromTable(o Options, rows []row) ([]entry, error) {
 		return nil, err
 	}
 	if label < 0 {
+		if file < 0 { // the first that has a name
+			file = slices.IndexFunc(header, func(h string) bool { return plainColumn(h) != "" })
+		}
 		return s.oneHot(o, line, header, max(file, 0), rows)
 	}
 	if file < 0 {
@@ -152,7 +155,7 @@ func (s *scan) tooFew(r row) error {
 }
 
 func (s *scan) noColumn(line int, header []string, name string) error {
-	return &Error{File: s.list, Line: line, Problem: fmt.Sprintf("of the columns %s none is called %s", strings.Join(header, ", "), name),
+	return &Error{File: s.list, Line: line, Problem: fmt.Sprintf("of the columns %s none is called %s", listNames(header), name),
 		hint: "rename the columns that hold the file name and the label to file and label"}
 }
 
@@ -170,7 +173,7 @@ func (s *scan) oneHot(o Options, line int, header []string, file int, rows []row
 		for i, c := range r.cells {
 			x, err := strconv.ParseFloat(c, 64)
 			switch {
-			case i == file:
+			case i == file, plainColumn(header[i]) == "": // rows' numbers
 			case err != nil || x != 0 && x != 1:
 				return nil, s.noColumn(line, header, "label")
 			case x == 1:

@@ -36,6 +36,7 @@ func TestFormsOfLists(t *testing.T) {
 			[]string{"columns that are not read: patient, split: cross-validation makes its own"},
 		},
 		{"one-hot", "l.csv", "image,cat,dog\ni/1.png,1,0\ni/2.png,0.0,1.0\ni/3.png,1,0\n", []string{"one-hot labels"}},
+		{"one-hot with numbers of rows", "l.csv", ",photo,cat,dog\n7,i/1.png,1,0\n8,i/2.png,0,1\n9,i/3.png,1,0\n", []string{"one-hot labels"}},
 		{"a header in a text", "l.txt", "filename label\ni/1.png cat\ni/2.png dog\ni/3.png cat\n", nil},
 		{"Hugging Face", "metadata.jsonl", `{"file_name":"i/1.png","label":"cat"}` + "\n" + `{"file_name":"i/2.png","label":"dog"}` + "\n" + `{"file_name":"i/3.png","label":"cat"}`, nil},
 		{"Hugging Face's CSV", "metadata.csv", "file_name,label\ni/1.png,cat\ni/2.png,dog\ni/3.png,cat\n", nil},
@@ -94,6 +95,7 @@ func TestListsThatAreRefused(t *testing.T) {
 		{"an object", "l.json", "{\n\"1.png\": \"a\"\n}\n", []string{"l.json:1:"}},
 		{"an array that is cut off", "l.json", `[{"file":"1.png","label":"a"},`, []string{"l.json:1:"}},
 		{"several labels of im2rec", "l.lst", "0\t1\t2\t1.png\n", []string{"l.lst:1:", "several labels"}},
+		{"commas in a text", "l.txt", "1.png, a\n2.png, b\n", []string{"l.txt:1:", "separator"}},
 		{"UTF-16 without a mark", "l.csv", "1\x00.\x00p\x00n\x00g\x00", []string{"l.csv: ", "zero bytes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +28,18 @@ func isPictureName(file string) bool {
 		}
 	}
 	return false
+}
+
+// hasSignature reports whether a file without an ending begins as a picture does.
+func hasSignature(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 12)
+	n, _ := io.ReadFull(f, head)
+	return slices.ContainsFunc([]string{"\xff\xd8\xff", "\x89PNG", "GIF8", "BM", "RIFF"}, func(s string) bool { return bytes.HasPrefix(head[:n], []byte(s)) })
 }
 
 // isNoPicture reports whether a file neither is a picture nor is called one.
@@ -90,3 +106,37 @@ func containerOf(brand string) string {
 	}
 	return "a video or another media file"
 }
+
+// badPictures is one error for all of them; nil for none.
+func (s *scan) badPictures(bad []BadPicture) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	first := bad[0]
+	e := &Error{
+		File: filepath.Join(s.root, filepath.FromSlash(first.File)), Problem: first.Reason, Bad: bad,
+		hint: "repair or remove the picture, or leave such pictures out with on_bad: skip",
+	}
+	if s.list != "" {
+		e.File, e.Line, e.Problem = s.list, first.Line, fmt.Sprintf("%s: %s", printable(first.File), first.Reason)
+	}
+	if s.list != "" && first.Reason == noSuchFile {
+		e.hint = fmt.Sprintf("a line is a file name and then its label; names are relative to %s, or to dataset.root", s.root)
+	}
+	if len(bad) > 1 {
+		e.Problem += fmt.Sprintf("; %s unreadable, as %s", counted(len(bad)-1, "more picture is", "more pictures are"), listNames(filesOf(bad[1:])))
+		e.hint += "; orchestrator dataset inspect lists them all"
+	}
+	return e
+}
+
+func filesOf(bad []BadPicture) []string {
+	files := make([]string, len(bad))
+	for i, b := range bad {
+		files[i] = b.File
+	}
+	return files
+}
+
+// noSuchFile is what is wrong with a listed picture that is missing.
+const noSuchFile = "there is no such file"

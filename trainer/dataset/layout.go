@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // splitWords name the parts of a data set that its authors made.
@@ -41,7 +43,7 @@ func isSplit(name string) bool {
 
 // junk are folders that systems and programs make beside or inside of others.
 var junk = map[string]string{
-	"__macosx": "macOS", "@eadir": "Synology DSM", "#recycle": "Synology DSM", "#snapshot": "Synology DSM", "@recycle": "QNAP QTS",
+	"__macosx": "macOS", "@eadir": "Synology DSM", "#recycle": "Synology DSM", "#snapshot": "Synology DSM", "@recycle": "QNAP QTS", "@__thumb": "QNAP QTS",
 	"$recycle.bin": "Windows", "recycler": "Windows", "system volume information": "Windows",
 	"lost+found": "Linux", "__pycache__": "Python",
 }
@@ -147,7 +149,7 @@ func (f folder) alone() bool { return len(f.with) == 1 && (len(f.subs) == 1 || !
 func (s *scan) look(o Options, dir string) (folder, error) {
 	subs, files, err := listFolder(filepath.Join(s.root, filepath.FromSlash(dir)))
 	f := folder{subs: subs, filtered: len(o.Include)+len(o.Exclude) > 0}
-	f.pictures = slices.ContainsFunc(files, func(name string) bool { return mayBeUsed(o, path.Join(dir, name)) })
+	f.pictures = slices.ContainsFunc(files, func(name string) bool { return s.mayBeUsed(o, path.Join(dir, name)) })
 	for _, sub := range subs {
 		if s.holdsPictures(o, path.Join(dir, sub), 0) {
 			f.with = append(f.with, sub)
@@ -160,13 +162,17 @@ func (s *scan) look(o Options, dir string) (folder, error) {
 // error when the folder is walked.
 func (s *scan) holdsPictures(o Options, dir string, depth int) bool {
 	subs, files, _ := listFolder(filepath.Join(s.root, filepath.FromSlash(dir)))
-	return slices.ContainsFunc(files, func(name string) bool { return mayBeUsed(o, path.Join(dir, name)) }) ||
+	return slices.ContainsFunc(files, func(name string) bool { return s.mayBeUsed(o, path.Join(dir, name)) }) ||
 		depth < deepest && slices.ContainsFunc(subs, func(sub string) bool { return s.holdsPictures(o, path.Join(dir, sub), depth+1) })
 }
 
-// mayBeUsed reports whether a file is a picture, by its name, that passes the filters.
-func mayBeUsed(o Options, file string) bool {
-	return !hidden(path.Base(file)) && (path.Ext(file) == "" || isPictureName(file)) && o.filtered(file) == ""
+// mayBeUsed reports whether a file is a picture, by its name or else its first bytes,
+// that passes the filters.
+func (s *scan) mayBeUsed(o Options, file string) bool {
+	if hidden(path.Base(file)) || o.filtered(file) != "" {
+		return false
+	}
+	return isPictureName(file) || path.Ext(file) == "" && hasSignature(filepath.Join(s.root, filepath.FromSlash(file)))
 }
 
 // common are the names of folders that all of the given ones hold, where there are
@@ -185,8 +191,15 @@ func common(names []string, of map[string]folder) []string {
 	return same
 }
 
-// dropUnlabelled takes out splits whose pictures lie in a folder that is no class:
-// the only one there, while other splits have several, and not this one.
+// isPlain reports whether a folder's name says no more than that there are pictures.
+func isPlain(name string) bool {
+	name = strings.ToLower(name)
+	return isSplit(name) || slices.Contains(besideSplit, name) || slices.Contains([]string{"unknown", "all", "files", "0"}, name)
+}
+
+// dropUnlabelled takes out splits whose pictures have no class: they lie in one folder
+// that is called images, or as plainly, while other splits have several, and not this
+// one.
 func (s *scan) dropUnlabelled(o Options) error {
 	subs := map[string][]string{}
 	several := map[string]bool{} // classes of splits that have more than one
@@ -197,11 +210,13 @@ func (s *scan) dropUnlabelled(o Options) error {
 		}
 		subs[root] = f.with
 		for _, sub := range f.with {
+			sub = norm.NFC.String(sub)
 			several[sub] = several[sub] || len(f.with) > 1
 		}
 	}
 	s.roots = slices.DeleteFunc(s.roots, func(root string) bool {
-		drop := len(several) > 1 && len(subs[root]) == 1 && !several[subs[root][0]] && slices.ContainsFunc(s.roots, func(r string) bool { return len(subs[r]) > 1 })
+		drop := len(subs[root]) == 1 && isPlain(subs[root][0]) && !several[norm.NFC.String(subs[root][0])] &&
+			slices.ContainsFunc(s.roots, func(r string) bool { return len(subs[r]) > 1 })
 		if drop {
 			s.note("%s has no class folders: %s is in none of the other splits", root, subs[root][0])
 		}
@@ -270,7 +285,7 @@ func hasClassFolders(o Options, lines []listed) (bool, error) {
 			return false, err
 		}
 		for _, sub := range f.with {
-			classes[sub] = true
+			classes[norm.NFC.String(sub)] = true
 		}
 	}
 	return slices.ContainsFunc(lines, func(l listed) bool { return classes[l.class] }), nil

@@ -25,13 +25,14 @@ func TestLayouts(t *testing.T) {
 			"splits in folders of the same name, and pictures without a class", []string{"seg_train/seg_train/a/1.png", "seg_train/seg_train/b/2.png", "seg_test/seg_test/a/3.png", "seg_test/seg_test/b/4.png", "seg_pred/seg_pred/5.png"},
 			Options{}, "a b", 4, []string{"seg_pred, seg_test, seg_train are", "1 picture is left out: not in a class folder"},
 		},
-		{"below a folder", []string{"archive/set/a/1.png", "archive/set/b/2.png"}, Options{}, "a b", 2, []string{"folders in archive/set"}},
+		{"below a folder", []string{"archive/set/a/1.png", "archive/set/b/2.png", "archive/LICENSE"}, Options{}, "a b", 2, []string{"folders in archive/set"}},
 		{"splits below a folder", []string{"data/train/a/1.png", "data/train/b/2.png", "data/val/a/3.png"}, Options{}, "a b", 3, []string{"train, val are"}},
 		{"only train", []string{"train/a/1.png", "train/b/2.png"}, Options{}, "a b", 2, []string{"the classes are the folders in train"}},
 		{
 			"a split whose pictures have no class", []string{"train/a/1.png", "train/b/2.png", "test/images/3.png"},
 			Options{}, "a b", 2, []string{"test, train are", "test has no class folders: images", "1 picture is left out: not in a class folder"},
 		},
+		{"a class of one split alone", []string{"train/good/1.png", "test/bad/2.png", "test/worse/3.png"}, Options{}, "bad good worse", 3, []string{"test, train are"}},
 		{"lists beside splits", []string{"train/a/1.png", "train/b/2.png", "test/a/3.png", "annotations/a.xml"}, Options{}, "a b", 3, []string{"test, train are"}},
 		{"splits below the classes", []string{"a/train/1.png", "a/test/2.png", "b/train/3.png", "b/test/4.png"}, Options{}, "a b", 4, []string{"test, train below each class"}},
 		{"a folder in each class", []string{"a/images/1.png", "b/images/2.png"}, Options{}, "a b", 2, nil},
@@ -47,6 +48,9 @@ func TestLayouts(t *testing.T) {
 			for name := range files {
 				if strings.HasSuffix(name, ".xml") {
 					files[name] = []byte("<annotation/>")
+				}
+				if strings.HasSuffix(name, "LICENSE") {
+					files[name] = nil
 				}
 			}
 			c.o.Path = write(t, files)

@@ -62,6 +62,9 @@ func (s *scan) parse(o Options, data []byte) ([]entry, error) {
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
+	if first := entries[0]; strings.HasSuffix(first.file, ",") || strings.HasSuffix(first.file, ";") {
+		return nil, &Error{File: s.list, Line: first.line, Problem: fmt.Sprintf("%q ends in a separator", first.file), hint: "lists with commas or semicolons end in .csv"}
+	}
 	if first := entries[0]; s.isHeader([]string{first.file, first.class}) {
 		s.noteHeader(first.file, first.class)
 		entries = entries[1:]

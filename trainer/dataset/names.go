@@ -27,18 +27,28 @@ func counted(n int, one, several string) string {
 	return fmt.Sprintf("%d %s", n, several)
 }
 
+// claim is how many files are of a class, before any is left out.
+type claim struct {
+	files int
+	first string
+}
+
 // claim writes all classes in one form of Unicode, since systems store the same
-// letters in two, and remembers the files of each.
+// letters in two, and counts the files of each.
 func (s *scan) claim() {
 	if s.claimed == nil {
-		s.claimed = map[string][]string{}
+		s.claimed = map[string]claim{}
 	}
 	spelled, noted := map[string]string{}, map[string]bool{}
 	for i := range s.entries {
 		e := &s.entries[i]
 		raw := e.class
 		e.class = norm.NFC.String(raw)
-		s.claimed[e.class] = append(s.claimed[e.class], e.file)
+		c := s.claimed[e.class]
+		if c.files++; c.first == "" {
+			c.first = e.file
+		}
+		s.claimed[e.class] = c
 		other, known := spelled[e.class]
 		if !known {
 			spelled[e.class] = raw
@@ -90,8 +100,8 @@ func (s *scan) noteLeftOut(o Options, left map[string]int) {
 		if _, there := left[class]; there {
 			continue
 		}
-		if files := s.claimed[class]; len(files) > 0 {
-			s.note("class %s has no pictures: %s left out, as %s: %s", printable(class), counted(len(files), "file is", "files are"), printable(files[0]), reasons[printable(files[0])])
+		if c := s.claimed[class]; c.files > 0 {
+			s.note("class %s has no pictures: %s left out, as %s: %s", printable(class), counted(c.files, "file is", "files are"), printable(c.first), reasons[printable(c.first)])
 		} else {
 			s.note("the folder %s is no class: it holds no files", printable(class))
 		}

@@ -52,25 +52,7 @@ type Options struct {
 // be the classes, it is an error that names ClassLevel. What was decided is in the
 // notes.
 func Scan(ctx context.Context, o Options) (*Index, error) {
-	if o.OnBad != "" && o.OnBad != "error" && o.OnBad != "skip" {
-		return nil, &Error{Problem: fmt.Sprintf("on_bad is %q", o.OnBad), hint: "on_bad: error or on_bad: skip"}
-	}
-	if o.ClassLevel < 0 {
-		return nil, &Error{Problem: fmt.Sprintf("class_level is %d", o.ClassLevel), hint: "1: the folders in dataset.path are the classes, 2: those in these"}
-	}
-	info, err := os.Stat(o.Path)
-	if err != nil {
-		return nil, &Error{File: o.Path, Problem: "there is no such folder or list", hint: "give a folder of class folders, or a list of files and labels"}
-	}
-	var s *scan
-	switch {
-	case !info.IsDir():
-		s, err = scanList(o)
-	case o.Folds != "" && o.ClassLevel == 0:
-		s, err = scanWithFolds(o)
-	default:
-		s, err = scanFolder(o)
-	}
+	s, err := find(o)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +65,28 @@ func Scan(ctx context.Context, o Options) (*Index, error) {
 		return nil, err
 	}
 	return s.index(o)
+}
+
+// find names the files that claim to be pictures, and their classes.
+func find(o Options) (*scan, error) {
+	if o.OnBad != "" && o.OnBad != "error" && o.OnBad != "skip" {
+		return nil, &Error{Problem: fmt.Sprintf("on_bad is %q", o.OnBad), hint: "on_bad: error or on_bad: skip"}
+	}
+	if o.ClassLevel < 0 {
+		return nil, &Error{Problem: fmt.Sprintf("class_level is %d", o.ClassLevel), hint: "1: the folders in dataset.path are the classes, 2: those in these"}
+	}
+	info, err := os.Stat(o.Path)
+	switch {
+	case err != nil:
+		return nil, &Error{File: o.Path, Problem: "there is no such folder or list", hint: "give a folder of class folders, or a list of files and labels"}
+	case !info.IsDir() && o.ClassLevel > 0:
+		return nil, &Error{File: o.Path, Problem: "class_level is set, but a list has its own labels", hint: "leave out class_level, or give the folder of the pictures"}
+	case !info.IsDir():
+		return scanList(o)
+	case o.Folds != "" && o.ClassLevel == 0:
+		return scanWithFolds(o)
+	}
+	return scanFolder(o)
 }
 
 // entry is a file that claims to be a picture of a class.
@@ -104,7 +108,7 @@ type scan struct {
 	level int      // Options.ClassLevel
 	any   bool     // files need no class: lists have it
 
-	claimed map[string][]string // files by class, before any is left out
+	claimed map[string]claim // by class
 }
 
 func (s *scan) note(format string, args ...any) {
@@ -112,7 +116,7 @@ func (s *scan) note(format string, args ...any) {
 }
 
 func scanFolder(o Options) (*scan, error) {
-	s := &scan{root: o.Path, level: o.ClassLevel, claimed: map[string][]string{}}
+	s := &scan{root: o.Path, level: o.ClassLevel, claimed: map[string]claim{}}
 	if s.level == 0 {
 		if err := s.layout(o, "", 0); err != nil {
 			return nil, err
@@ -196,7 +200,9 @@ func (s *scan) enter(file string, above []fs.FileInfo) error {
 	}
 	if class := s.classOf(path.Join(file, "file")); class != "" && !s.any {
 		class = norm.NFC.String(class)
-		s.claimed[class] = append(s.claimed[class], nil...) // also where it is empty
+		if _, known := s.claimed[class]; !known {
+			s.claimed[class] = claim{} // no files so far
+		}
 	}
 	return s.walk(file, above)
 }
@@ -313,40 +319,6 @@ func (s *scan) read(ctx context.Context, skip bool) error {
 	return s.badPictures(damaged)
 }
 
-// badPictures is one error for all of them; nil for none.
-func (s *scan) badPictures(bad []BadPicture) error {
-	if len(bad) == 0 {
-		return nil
-	}
-	first := bad[0]
-	e := &Error{
-		File: filepath.Join(s.root, filepath.FromSlash(first.File)), Problem: first.Reason, Bad: bad,
-		hint: "repair or remove the picture, or leave such pictures out with on_bad: skip",
-	}
-	if s.list != "" {
-		e.File, e.Line, e.Problem = s.list, first.Line, fmt.Sprintf("%s: %s", printable(first.File), first.Reason)
-	}
-	if s.list != "" && first.Reason == noSuchFile {
-		e.hint = fmt.Sprintf("file names are relative to %s; dataset.root names another folder", s.root)
-	}
-	if len(bad) > 1 {
-		e.Problem += fmt.Sprintf("; %s unreadable, as %s", counted(len(bad)-1, "more picture is", "more pictures are"), listNames(filesOf(bad[1:])))
-		e.hint += "; orchestrator dataset inspect lists them all"
-	}
-	return e
-}
-
-func filesOf(bad []BadPicture) []string {
-	files := make([]string, len(bad))
-	for i, b := range bad {
-		files[i] = b.File
-	}
-	return files
-}
-
-// noSuchFile is what is wrong with a listed picture that is missing.
-const noSuchFile = "there is no such file"
-
 func readSample(root, file string) (Sample, error) {
 	name := filepath.Join(root, filepath.FromSlash(file))
 	info, err := os.Stat(name)
@@ -359,6 +331,9 @@ func readSample(root, file string) (Sample, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return Sample{}, fmt.Errorf("it cannot be read: %w", err)
+	}
+	if len(data) == 0 && !isPictureName(file) { // a marker that keeps a folder
+		return Sample{}, &notPicture{}
 	}
 	img, format, err := decode(data)
 	if err != nil {
