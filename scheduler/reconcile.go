@@ -219,15 +219,15 @@ func compare(wanted []plan.Job, queued map[string]plan.State) (missing []plan.Jo
 	return missing, unwanted
 }
 
-// ReconcileLoop reconciles all sweeps that are not over, again and again until
-// ctx ends, whose error it returns. What goes wrong is logged and tried again
+// ReconcileLoop reconciles all sweeps that are not over, or only those, again and again
+// until ctx ends, whose error it returns. What goes wrong is logged and tried again
 // the next time.
-func (s *Scheduler) ReconcileLoop(ctx context.Context, interval time.Duration) error {
+func (s *Scheduler) ReconcileLoop(ctx context.Context, interval time.Duration, only ...string) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	finished := map[string]bool{}
 	for {
-		s.reconcileAll(ctx, finished)
+		s.reconcileAll(ctx, finished, only)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -238,7 +238,7 @@ func (s *Scheduler) ReconcileLoop(ctx context.Context, interval time.Duration) e
 
 // reconcileAll leaves out the finished sweeps and adds to them: a completed one
 // stays so. One that failed or was canceled may be taken up again by anyone.
-func (s *Scheduler) reconcileAll(ctx context.Context, finished map[string]bool) {
+func (s *Scheduler) reconcileAll(ctx context.Context, finished map[string]bool, only []string) {
 	entries, err := s.entries(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -250,7 +250,7 @@ func (s *Scheduler) reconcileAll(ctx context.Context, finished map[string]bool) 
 		clear(finished) // one of them may have been submitted again
 	}
 	for _, e := range entries {
-		if finished[e.id] || ctx.Err() != nil {
+		if finished[e.id] || ctx.Err() != nil || len(only) > 0 && !slices.Contains(only, e.id) {
 			continue
 		}
 		report, err := s.Reconcile(ctx, e.id)

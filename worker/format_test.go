@@ -37,7 +37,7 @@ func TestFormatIsDocumented(t *testing.T) {
 	}
 	keys := keysOf(t, s.store, "")
 	keys = append(keys, plan.PlanKey("sweep"), plan.CancelKey("sweep"), plan.PauseKey("sweep"), plan.SettingsKey("sweep"),
-		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), plan.LastCollectionKey,
+		plan.TrialKey("sweep", 7), plan.StopKey("sweep", 7), plan.ExhaustedKey("sweep"), plan.LastCollectionKey, plan.QueueKey("abc"),
 		plan.NoticeKey("sweep", "event", 1), plan.NoticeSentKey("sweep", "event"), plan.NotifySinceKey,
 		plan.DigestKey("sweep", 1), plan.HistoriesKey("sweep", 1), "probes/abc")
 	met := map[string]bool{}

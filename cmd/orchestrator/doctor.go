@@ -88,6 +88,7 @@ func runDoctor(ctx context.Context, a *app) error {
 		{"devices", a.checkDevices},
 		{"store", plain(a.checkStore)},
 		{"redis", plain(a.checkRedis)},
+		{"queues", plain(a.checkQueues)},
 		{"cache", plain(a.checkCache)},
 		{"machine", func(context.Context) finding {
 			return finding{OK: true, Detail: fmt.Sprintf("%d processors, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)}
@@ -188,6 +189,32 @@ func (a *app) checkRedis(ctx context.Context) (string, error) {
 		detail += "; maxmemory-policy is " + info.Eviction + ", noeviction is safer"
 	}
 	return detail, nil
+}
+
+// checkQueues finds queues that work on one store: each trains what the others train.
+func (a *app) checkQueues(ctx context.Context) (string, error) {
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return "", err
+	}
+	all, err := a.newScheduler(store, nil).OtherQueues(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, m := range all {
+		if !m.Waits {
+			names = append(names, fmt.Sprintf("%s (process %d on %s)", m.Name, m.PID, m.Host))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "none works on the store now", nil
+	case 1:
+		return names[0] + " works on the store", nil
+	}
+	return "", usagef("give all workers the same --redis, or each queue a store of its own",
+		"%d queues work on the store, and train everything as many times: %s", len(names), strings.Join(names, ", "))
 }
 
 func (a *app) checkCache(context.Context) (string, error) {

@@ -30,7 +30,9 @@ func newRunCommand(a *app) *cobra.Command {
 		Short: "Run a sweep on this machine, with nothing else installed",
 		Long: `Does what submit and worker do, in one process tree with a queue of its own, and
 prints the results. Ctrl-C checkpoints; the same command goes on from there. What
-is in the store already is not trained again.
+is in the store already is not trained again, and other sweeps of the store are left
+alone. While another run works on the store it waits, and says so; where workers with
+a Redis do, it is refused.
 
 It trains on the CUDA devices that there are, where the ONNX Runtime library can use
 them, one job at a time on each; else on the processors. --devices names others. A
@@ -103,6 +105,13 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 // runEmbedded brings a sweep to its end with a queue inside this process. When
 // ctx ends it drains first.
 func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepared, slots []worker.Slot, log *slog.Logger, began time.Time) (*plan.Results, error) {
+	marks := a.newScheduler(store, nil)
+	marks.Log = log
+	mark, release, err := a.awaitTurn(ctx, marks, p.plan.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	server, err := queue.Embedded()
 	if err != nil {
 		return nil, err
@@ -132,7 +141,8 @@ func (a *app) runEmbedded(ctx context.Context, store artifacts.Store, p *prepare
 	}
 	return a.follow(ctx, s, p.plan.ID, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, reconcileEvery)) })
+		group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, reconcileEvery, p.plan.ID)) })
+		group.Go(func() error { return untilDone(marks.KeepQueueMark(ctx, mark)) })
 		group.Go(func() error { return a.serve(ctx, s, q, store, workerOptions{slots: slots, labels: labels}, log) })
 		return group.Wait()
 	})

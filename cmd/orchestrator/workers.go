@@ -134,6 +134,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions, processors int) err
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return notifyLoop(ctx, notifier, o.reconcile) })
 	group.Go(func() error { return untilDone(s.ReconcileLoop(ctx, o.reconcile)) })
+	group.Go(func() error { return untilDone(markQueue(ctx, s, q)) })
 	group.Go(func() error { return a.serve(ctx, s, q, store, o, log) })
 	return group.Wait()
 }

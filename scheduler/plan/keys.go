@@ -124,3 +124,9 @@ func NoticeKey(sweep, event string, number int) string {
 
 // NoticeSentKey is the mark of an event that was delivered.
 func NoticeSentKey(sweep, event string) string { return NoticePrefix(sweep, event) + "sent.json" }
+
+// QueuePrefix is above the marks of queues that work on a store.
+const QueuePrefix = "queues/"
+
+// QueueKey is the mark that a queue works on a store: replaced every few seconds.
+func QueueKey(id string) string { return QueuePrefix + id + ".json" }

@@ -432,6 +432,18 @@ type Attempt struct {
 	GivenUp bool   `json:"given_up,omitempty"` // the job got its Failure; restarts are counted from here on
 }
 
+// QueueMark says that the jobs of a store go through a queue. It is replaced every few
+// seconds by whoever works on them, and forgotten when it is not.
+type QueueMark struct {
+	Queue string `json:"queue"` // its ID
+	Name  string `json:"name"`  // redis://host:port/0, or run
+	Host  string `json:"host"`
+	PID   int    `json:"pid"`
+	Sweep string `json:"sweep,omitempty"` // of a run, which works on no other
+	Since string `json:"since"`
+	Waits bool   `json:"waits,omitempty"` // a run, for another to end
+}
+
 // State is the state of a sweep, trial or job.
 type State string
 

@@ -26,6 +26,8 @@ const queuesKey = "asynq:queues" // set of the names of all queues
 func claimKey(job string) string    { return "orchestrator:claim:" + job }    // the server that runs the job
 func progressKey(job string) string { return "orchestrator:progress:" + job } // JSON
 
+const identityKey = "orchestrator:queue" // what the queue is known by
+
 const priorityKey = "orchestrator:priorities" // hash: sweep to priority
 
 // reorder puts the tasks that wait into an order; those that it does not name, which

@@ -23,6 +23,9 @@ type Queue struct {
 	options Options
 	redis   redis.UniversalClient
 	client  *asynq.Client
+
+	mu       sync.Mutex
+	identity string // as far as it is known
 }
 
 // Open connects to Redis and checks that it is usable: reachable, willing to
