@@ -11,7 +11,7 @@ import (
 )
 
 // LaTeX writes a table in the style of the booktabs package, one row per trial,
-// the best in bold. It needs \usepackage{booktabs} and nothing else.
+// the best in bold, those that are not completed with what of them there is. It needs \usepackage{booktabs} and nothing else.
 func LaTeX(w io.Writer, r *plan.Results) error {
 	paths, metrics := searchedPaths(r), metricNames(r)
 	var b strings.Builder
@@ -55,6 +55,9 @@ func latexRow(r *plan.Results, trial plan.TrialResult, paths, metrics []string) 
 	}
 	if isBest(r, trial) {
 		cells[0] = `\textbf{` + cells[0] + `}`
+	}
+	if partial := trial.Partial(); partial != "" {
+		cells[0] += " (" + escapeLaTeX(partial) + ")"
 	}
 	return strings.Join(cells, " & ")
 }

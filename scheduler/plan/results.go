@@ -37,6 +37,21 @@ type TrialResult struct {
 	Stopped    *Stop           `json:"stopped,omitempty"` // why the trial was pruned
 }
 
+// Partial says of how many folds the summary of a trial is that is not completed, as
+// "2/3 folds, failed"; it is empty where all are there. Whatever shows a mean shows it.
+func (t *TrialResult) Partial() string {
+	if t.State == Completed {
+		return ""
+	}
+	done := 0
+	for _, f := range t.Folds {
+		if f.State == Completed {
+			done++
+		}
+	}
+	return fmt.Sprintf("%d/%d folds, %s", done, len(t.Folds), t.State)
+}
+
 // Stat is a mean over folds and the sample standard deviation (n - 1), NaN (null
 // in JSON) for fewer than two folds.
 type Stat struct {

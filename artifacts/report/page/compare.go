@@ -36,7 +36,8 @@ type Cell struct {
 	Trial      int // -1: there is none
 	State      plan.State
 	Stat       plan.Stat
-	Known      bool // some fold has the metric
+	Known      bool   // some fold has the metric
+	Partial    string // of how many folds the mean is; empty: of all
 	Best       bool
 	Difference *analysis.Pair // to the reference in the same column; nil: unknown, or this is it
 }
@@ -73,7 +74,7 @@ func compare(p *plan.Plan, r *plan.Results, baseline int) (*Comparison, error) {
 		}
 		s, ok := t.Summary[c.Metric]
 		c.Rows[at].Cells[column] = Cell{
-			Trial: t.Trial, State: t.State, Stat: s, Known: ok && !math.IsNaN(s.Mean), Best: r.Best != nil && r.Best.Trial == t.Trial,
+			Trial: t.Trial, State: t.State, Stat: s, Known: ok && !math.IsNaN(s.Mean), Partial: t.Partial(), Best: r.Best != nil && r.Best.Trial == t.Trial,
 		}
 		if t.Trial == baseline {
 			c.Reference = at

@@ -46,7 +46,7 @@ func (r *Report) drawComparison() error {
 		}
 	}
 	for _, row := range c.Rows {
-		names = append(names, shorten(row.Name, 28))
+		name := shorten(row.Name, 28)
 		for k, cell := range row.Cells {
 			mean, std := cell.Stat.Mean, cell.Stat.Std
 			if !cell.Known {
@@ -57,7 +57,11 @@ func (r *Report) drawComparison() error {
 			}
 			series[k].Y = append(series[k].Y, mean)
 			series[k].Low, series[k].High = append(series[k].Low, mean-std), append(series[k].High, mean+std)
+			if cell.Partial != "" && name == shorten(row.Name, 28) {
+				name += inBrackets(cell.Partial)
+			}
 		}
+		names = append(names, name)
 	}
 	guess := math.NaN()
 	if b := r.Results.Baseline; b != nil && c.Metric == "accuracy" {
@@ -104,6 +108,15 @@ func scoreOf(e plan.Epoch, name string) float64 {
 // colours.
 const mostTrials = 7
 
+// incomplete is 1 for a trial that is not completed: its mean is of other folds than
+// those of the others.
+func incomplete(t *plan.TrialResult) int {
+	if t.Partial() != "" {
+		return 1
+	}
+	return 0
+}
+
 // drawTrials draws the metric by epoch of the best trials, means over folds.
 func (r *Report) drawTrials() error {
 	name := r.Results.Metric.Name
@@ -118,12 +131,12 @@ func (r *Report) drawTrials() error {
 		if r.Results.Metric.Goal == "minimize" {
 			order = -order
 		}
-		return order
+		return cmp.Or(incomplete(a)-incomplete(b), order)
 	})
 	var series []figure.Series
 	longest := 0
 	for _, t := range trials[:min(mostTrials, len(trials))] {
-		s := curveOf(t, fmt.Sprintf("trial %d", t.Trial), func(e plan.Epoch) float64 { return scoreOf(e, name) })
+		s := curveOf(t, fmt.Sprintf("trial %d", t.Trial)+inBrackets(t.Partial()), func(e plan.Epoch) float64 { return scoreOf(e, name) })
 		s.Low, s.High = nil, nil // bands of several trials hide each other
 		series, longest = append(series, s), max(longest, len(s.X))
 	}

@@ -56,7 +56,15 @@ func statText(c Cell) string {
 	case !c.Known:
 		return string(c.State)
 	}
-	return plusMinus(c.Stat)
+	return plusMinus(c.Stat) + inBrackets(c.Partial)
+}
+
+// inBrackets is " (text)", or nothing.
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 func plusMinus(s plan.Stat) string {
@@ -98,7 +106,7 @@ func (r *Report) SummaryOf(name string) string {
 	if !ok {
 		return "–"
 	}
-	return plusMinus(s)
+	return plusMinus(s) + inBrackets(r.Shown.Partial())
 }
 
 // BaselineText is what always answering the most frequent class gives.

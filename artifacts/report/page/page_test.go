@@ -107,6 +107,33 @@ func TestTables(t *testing.T) {
 	golden(t, "report.tex", tex.String())
 }
 
+// A mean over the folds that are left says so in every format, and is never bold.
+func TestIncompleteTrialsAreMarked(t *testing.T) {
+	s := study(t, "")
+	for _, trial := range []int{1, 2} { // 1 would be the best
+		s.Results.Trials[trial].State, s.Results.Trials[trial].Folds[1].State = plan.Failed, plan.Failed
+	}
+	s.Results.Best, s.Trial = &plan.Best{Trial: 0}, 1
+	reports := lay(t, s)
+	var md, tex, html strings.Builder
+	if err := errors.Join(Markdown(&md, reports, "figures"), LaTeX(&tex, reports, report.EscapeLaTeX), HTML(&html, reports)); err != nil {
+		t.Fatal(err)
+	}
+	for format, text := range map[string]string{"markdown": md.String(), "latex": tex.String(), "html": html.String()} {
+		if n := strings.Count(text, "(2/3 folds, failed)"); n < 2 {
+			t.Errorf("%s marks %d incomplete means, not 2:\n%s", format, n, text)
+		}
+	}
+	for _, bold := range []string{"**0.8600", `\boldmath$0.8600`, `class="best">0.8600`} {
+		if strings.Contains(md.String()+tex.String()+html.String(), bold) {
+			t.Errorf("an incomplete mean is bold: %s", bold)
+		}
+	}
+	if got := reports[0].SummaryOf("accuracy"); !strings.Contains(got, "(2/3 folds, failed)") {
+		t.Errorf("the summary of the trial that is shown is %q", got)
+	}
+}
+
 // The rows are the variants, the columns how they are tested; each is compared
 // with the reference in its own column.
 func TestComparison(t *testing.T) {

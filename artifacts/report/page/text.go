@@ -126,7 +126,7 @@ func (r *Report) latex(b *strings.Builder, escape func(string) string) {
 	for _, row := range c.Rows {
 		b.WriteString(escape(row.Name))
 		for _, cell := range row.Cells {
-			switch text := "$" + math.Replace(statText(cell)) + "$"; {
+			switch text := "$" + math.Replace(plusMinus(cell.Stat)) + "$" + escape(inBrackets(cell.Partial)); {
 			case !cell.Known:
 				b.WriteString(" & --")
 			case cell.Best:

@@ -96,8 +96,8 @@ func trialNumbers(text string) ([]int, error) {
 	return numbers, nil
 }
 
-// bestTrials are the first n trials by the sweep's metric; those without it come
-// last, in their order.
+// bestTrials are the first n trials by the sweep's metric; those that are not completed
+// come after the others, and those without it last, in their order.
 func (s *Server) bestTrials(ctx context.Context, p *plan.Plan, n int) ([]int, error) {
 	r, err := s.o.Scheduler.Glance(ctx, p.ID)
 	if err != nil {
@@ -113,8 +113,19 @@ func (s *Server) bestTrials(ctx context.Context, p *plan.Plan, n int) ([]int, er
 		}
 		return stat.Mean
 	}
+	stage := func(t plan.TrialResult) int {
+		switch {
+		case math.IsInf(score(t), -1):
+			return 2
+		case t.Partial() != "":
+			return 1
+		}
+		return 0
+	}
 	trials := slices.Clone(r.Trials)
-	slices.SortStableFunc(trials, func(a, b plan.TrialResult) int { return cmp.Compare(score(b), score(a)) })
+	slices.SortStableFunc(trials, func(a, b plan.TrialResult) int {
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(score(b), score(a)))
+	})
 	var best []int
 	for _, t := range trials[:min(n, len(trials))] {
 		best = append(best, t.Trial)
