@@ -10,12 +10,15 @@ import (
 //
 //	accuracy  the share of correct predictions
 //	loss      the mean of -ln p(label)
-//	f1        the mean over the classes of 2TP / (2TP + FP + FN), 0 for a class
-//	          that is neither there nor predicted (macro F1, also with two classes)
+//	f1        the mean of 2TP / (2TP + FP + FN) over the classes that are there
+//	          or predicted (macro F1, also with two classes)
 //	auc       the area under the ROC curve, ties counted half: with two classes,
 //	          of the second one's probability; with more, the mean over the
 //	          classes of one against the rest. Classes without a sample, or with
 //	          all of them, are left out; where none is left, auc is absent.
+//
+// f1 is scikit-learn's f1_score(average="macro"), auc the mean of roc_auc_score of
+// each class against the rest where it is defined.
 type Scores map[string]float64
 
 // Score computes all metrics of labelled predictions.
@@ -70,13 +73,14 @@ func macroF1(predictions []Prediction, classes int) float64 {
 			right[p.Label]++
 		}
 	}
-	sum := 0.0
+	sum, there := 0.0, 0
 	for c, n := range named {
 		if n > 0 {
 			sum += 2 * float64(right[c]) / float64(n)
+			there++
 		}
 	}
-	return sum / float64(classes)
+	return sum / float64(there)
 }
 
 func areaUnderROC(predictions []Prediction, classes int) (float64, bool) {

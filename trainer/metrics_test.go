@@ -1,8 +1,11 @@
 package trainer
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -50,6 +53,31 @@ func TestScoresOfOneClassOnlyHaveNoAUC(t *testing.T) {
 	s := Score(answers([]int{1, 1}, []float32{0, 1}, []float32{1, 0}), 2)
 	if _, ok := s["auc"]; ok || s["accuracy"] != 0.5 || math.Abs(s["f1"]-(0+2./3)/2) > 1e-12 {
 		t.Errorf("scores %v", s)
+	}
+}
+
+// The reference has folds that lack classes; testdata/scores/make.py made it.
+func TestScoresAgainstScikitLearn(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "scores", "scores.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Classes       int
+		Labels        []int
+		Probabilities [][]float32
+		Accuracy, F1  float64
+		AUC           *float64
+	}
+	if err := json.Unmarshal(data, &cases); err != nil || len(cases) < 8 {
+		t.Fatalf("%d cases: %v", len(cases), err)
+	}
+	for i, c := range cases {
+		got := Score(answers(c.Labels, c.Probabilities...), c.Classes)
+		auc, defined := got["auc"]
+		if math.Abs(got["accuracy"]-c.Accuracy) > 1e-9 || math.Abs(got["f1"]-c.F1) > 1e-9 || defined != (c.AUC != nil) || defined && math.Abs(auc-*c.AUC) > 1e-9 {
+			t.Errorf("case %d: %v; scikit-learn has accuracy %v, f1 %v, auc %v", i, got, c.Accuracy, c.F1, c.AUC)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"text/tabwriter"
 	"time"
 
@@ -109,12 +110,21 @@ func printStatus(a *app, r *plan.Results) error {
 	return t.Flush()
 }
 
+// metricText is a fold's score: undefined where the test pictures allow none.
+func metricText(all plan.Metrics, name string) string {
+	x, there := all[name]
+	if !there || math.IsNaN(x) {
+		return name + " undefined"
+	}
+	return fmt.Sprintf("%s %.4f", name, x)
+}
+
 func statusDetail(metric string, f plan.FoldResult) string {
 	switch {
 	case f.Failure != nil:
 		return f.Failure.Reason
 	case f.State == plan.Completed:
-		text := fmt.Sprintf("%s %.4f", metric, f.Metrics[metric])
+		text := metricText(f.Metrics, metric)
 		if f.Cached {
 			text += ", in the store already"
 		}

@@ -63,7 +63,7 @@ func foldText(metric string, f plan.FoldResult) string {
 		}
 		return text
 	case plan.Completed:
-		text := fmt.Sprintf("completed, %s %.4f", metric, f.Metrics[metric])
+		text := "completed, " + metricText(f.Metrics, metric)
 		if f.Cached {
 			text += " (in the store already)"
 		}

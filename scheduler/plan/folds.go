@@ -15,7 +15,7 @@ import (
 // Stratified folds hold every class in equal parts, up to one sample; plain
 // folds are of equal size, up to one sample. The split depends on the arguments
 // alone. More folds than samples of a class (stratified) or than samples is an
-// *Error.
+// *Error, and so is a fold that tests a class which it does not train on.
 //
 // copies gives for each sample the first one with the same content, or is nil where
 // there are no two. Copies are tested in the same fold, since a network would
@@ -39,17 +39,34 @@ func Folds(cv CrossValidation, labels []int, classes []string, copies []int) ([]
 			if cv.Repeats > 1 {
 				fold.Name = fmt.Sprintf("%d.%d", repeat, k)
 			}
+			trained := make([]bool, len(classes))
 			for sample, in := range assigned {
 				if in == k {
 					fold.Test = append(fold.Test, sample)
 				} else {
 					fold.Train = append(fold.Train, sample)
+					trained[labels[sample]] = true
+				}
+			}
+			for _, sample := range fold.Test {
+				if class := labels[sample]; !trained[class] {
+					return nil, untrained(cv, fold, classes[class])
 				}
 			}
 			folds = append(folds, fold)
 		}
 	}
 	return folds, nil
+}
+
+// untrained says that a fold would test a class that it was not trained on; of
+// stratified folds none does.
+func untrained(cv CrossValidation, fold Fold, class string) error {
+	return &Error{
+		Field:   "cross_validation.stratified",
+		Problem: fmt.Sprintf("is false, and in fold %s of %d all pictures of class %q are test pictures: it would be tested and not trained on", fold.Name, cv.Folds, class),
+		Try:     "set cross_validation.stratified: true, another cross_validation.seed, or leave classes of very few pictures out",
+	}
 }
 
 // Folds is Folds with the sweep's settings; its errors point into the file.

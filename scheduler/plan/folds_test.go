@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +27,10 @@ func TestFoldsArePartitions(t *testing.T) {
 		}
 		r.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
 		folds, err := Folds(cv, labels, classes, nil)
+		var e *Error
+		if errors.As(err, &e) && e.Field == "cross_validation.stratified" && !cv.Stratified {
+			continue // a fold has all pictures of a class
+		}
 		if err != nil {
 			t.Fatalf("%+v: %v", cv, err)
 		}
@@ -39,6 +44,20 @@ func TestFoldsArePartitions(t *testing.T) {
 		if diff := cmp.Diff(folds, again); err != nil || diff != "" {
 			t.Fatalf("%+v: the second call differs: %v\n%s", cv, err, diff)
 		}
+	}
+}
+
+// Pictures of a class in one fold alone would be tested by a network that has seen
+// none.
+func TestFoldsThatDoNotTrainOnAClassAreRefused(t *testing.T) {
+	labels := []int{0, 0, 0, 1, 1, 1, 2}
+	_, err := Folds(CrossValidation{Folds: 3}, labels, []string{"a", "b", "lone"}, nil)
+	var e *Error
+	if !errors.As(err, &e) || e.Field != "cross_validation.stratified" || !strings.Contains(e.Problem, `"lone"`) || e.Try == "" {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Folds(CrossValidation{Folds: 6}, labels[:6], []string{"a", "b"}, nil); err != nil {
+		t.Errorf("leave one out: %v", err)
 	}
 }
 

@@ -119,6 +119,7 @@ func Summarize(p *Plan, jobs map[string]JobView) *Results {
 		states[trial.State]++
 	}
 	results.State = p.StateOf(states)
+	results.warnOfUndefined(p)
 	results.Best = best(results.Trials, p.Metric)
 	results.ETA = results.eta(p)
 	return results
@@ -191,6 +192,36 @@ func (r *Results) selectByTest(p *Plan, jobs map[string]JobView) {
 	}
 }
 
+// warnOfUndefined says in how many folds auc is undefined: their test pictures are of
+// one class.
+func (r *Results) warnOfUndefined(p *Plan) {
+	completed, without := 0, 0
+	for i, trial := range r.Trials {
+		c := p.Trials[i].Config
+		if !slices.Contains(c.Evaluation.Metrics, "auc") || c.Probe.Selection == "test" {
+			continue
+		}
+		for _, f := range trial.Folds {
+			if f.State != Completed {
+				continue
+			}
+			completed++
+			if _, defined := f.Metrics["auc"]; !defined {
+				without++
+			}
+		}
+	}
+	switch {
+	case without == 0:
+	case without < completed:
+		r.Warnings = append(r.Warnings, fmt.Sprintf("auc is undefined in %d of %d completed folds, whose test pictures are all of one class: means are over the others", without, completed))
+	case p.Metric.Name == "auc":
+		r.Warnings = append(r.Warnings, "auc is undefined in every completed fold, whose test pictures are all of one class: no trial is the best; use fewer folds, or rank by another metric")
+	default:
+		r.Warnings = append(r.Warnings, "auc is undefined in every completed fold, whose test pictures are all of one class")
+	}
+}
+
 // bestColumn is the first column with the largest sum.
 func bestColumn(rows [][]float64) int {
 	best, top := 0, 0.0
@@ -250,29 +281,26 @@ func combine(count map[State]int) State {
 	return Completed
 }
 
-// summary is the mean and deviation of every metric that all completed folds have;
-// where none is completed, of those that were pruned at a rung.
+// summary is the mean and deviation of every metric over the completed folds that
+// have it, as undefined counts for nothing; where none is completed, over those that
+// were pruned at a rung.
 func summary(folds []FoldResult) map[string]Stat {
 	state := Completed
 	if !slices.ContainsFunc(folds, func(f FoldResult) bool { return f.State == Completed }) {
 		state = Pruned
 	}
 	values := map[string][]float64{}
-	completed := 0
 	for _, fold := range folds {
-		if fold.State != state || len(fold.Metrics) == 0 {
+		if fold.State != state {
 			continue
 		}
-		completed++
 		for name, score := range fold.Metrics {
 			values[name] = append(values[name], score)
 		}
 	}
 	stats := map[string]Stat{}
 	for name, scores := range values {
-		if len(scores) == completed {
-			stats[name] = stat(scores)
-		}
+		stats[name] = stat(scores)
 	}
 	return stats
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -80,12 +81,26 @@ func TestSummaryIsMeanAndSampleDeviation(t *testing.T) {
 	}
 }
 
-func TestSummaryLeavesOutMetricsThatAFoldLacks(t *testing.T) {
+// The mean is over the folds in which a metric is defined, and results say of how
+// many that is; where there are none, why no trial is the best.
+func TestSummaryIsOverFoldsWithTheMetric(t *testing.T) {
+	p := resultsPlan(1)
+	p.Metric.Name = "auc"
+	p.Jobs = p.Jobs[:2]
+	p.Trials[0].Config.Evaluation.Metrics = []string{"accuracy", "auc"}
 	views := map[string]JobView{"a0": done(0.5), "a1": done(0.5)}
-	views["a0"].Outcome.Metrics["auc"] = 0.5
-	r := Summarize(resultsPlan(1), views)
-	if _, ok := r.Trials[0].Summary["auc"]; ok || len(r.Trials[0].Summary) != 2 {
-		t.Errorf("summary %v", r.Trials[0].Summary)
+	r := Summarize(p, views)
+	if _, there := r.Trials[0].Summary["auc"]; there || r.Best != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "in every completed fold") || !strings.Contains(r.Warnings[0], "no trial is the best") {
+		t.Errorf("undefined everywhere: summary %v, best %v, warnings %q", r.Trials[0].Summary, r.Best, r.Warnings)
+	}
+	views["a0"].Outcome.Metrics["auc"] = 0.75
+	r = Summarize(p, views)
+	if s := r.Trials[0].Summary["auc"]; s.Mean != 0.75 || r.Best == nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "in 1 of 2 completed folds") {
+		t.Errorf("undefined in one fold: auc %v, best %v, warnings %q", s, r.Best, r.Warnings)
+	}
+	views["a1"].Outcome.Metrics["auc"] = 0.25
+	if r = Summarize(p, views); r.Trials[0].Summary["auc"].Mean != 0.5 || len(r.Warnings) > 0 {
+		t.Errorf("defined everywhere: %v, warnings %q", r.Trials[0].Summary, r.Warnings)
 	}
 }
 
