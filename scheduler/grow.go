@@ -119,7 +119,7 @@ func (s *Scheduler) searcher(p *plan.Plan) (*searcher, error) {
 				return nil, fmt.Errorf("read the sweep file of %s again: %w", p.ID, err)
 			}
 		}
-		sweep, err := plan.Parse(p.Name, []byte(p.Source), overrides...)
+		sweep, err := plan.ParseStored(p.Name, []byte(p.Source), overrides...)
 		if err != nil {
 			return nil, fmt.Errorf("read the sweep file of %s again: %w", p.ID, err)
 		}

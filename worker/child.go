@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -326,6 +327,7 @@ func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
 			j.Log.Warn("a step had no update: its gradients are beyond float16, and the loss scale was halved", "epoch", p.Epoch, "step", p.Step, "loss_scale", p.LossScale)
 		}
 		if p.Evaluated == nil {
+			j.warnOfFirstLoss(p, spec)
 			j.meter.step(p.StepSeconds, p.DataSeconds)
 		} else {
 			j.meter.epoch()
@@ -345,6 +347,21 @@ func (j *jobProcess) reporter(spec plan.Spec) func(trainer.Progress) {
 			_ = j.out.write(event{Kind: eventEvaluated, Epoch: &line})
 		}
 	}
+}
+
+// farAbove is how many times ln(classes), the loss of a network that knows nothing, a
+// first loss has to be to be conspicuous.
+const farAbove = 5
+
+// warnOfFirstLoss says where the very first loss of a softmax is far above that of
+// guessing: the pictures are then seldom in the range that the network is made for.
+func (j *jobProcess) warnOfFirstLoss(p trainer.Progress, spec plan.Spec) {
+	t, guessing := spec.Config.Training, math.Log(float64(len(spec.Classes)))
+	if p.Epoch != 1 || p.Step != 1 || t.Loss != "softmax" || t.ClassWeights.Balanced || len(t.ClassWeights.Classes) > 0 || !(p.TrainLoss > farAbove*guessing) {
+		return
+	}
+	j.Log.Warn("the first loss is far above that of guessing, ln(classes): are preprocessing.mean, std and scale those of the network, for pixels from 0 to 255?",
+		"loss", p.TrainLoss, "guessing", guessing)
 }
 
 // outcome is what the process knows of it; the daemon adds the rest.

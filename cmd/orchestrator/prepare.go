@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -49,6 +50,9 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	index, folds, err := readData(ctx, sweep, in)
 	if err != nil {
 		return nil, err
+	}
+	for _, warning := range slices.Concat(sweep.Warnings, index.Notes) {
+		fmt.Fprintf(a.err, "Warning: %s\n", warning)
 	}
 	pack, err := packRef(ctx, index, sweep.Dataset.Path)
 	if err != nil {

@@ -155,6 +155,13 @@ func (p *Parameter) checkRange() (problem, try string) {
 	return "", ""
 }
 
+// valuesForExponents tells whether the bounds of a distribution over exponents look
+// like those of its values: below 1, and a power of ten apart.
+func (p *Parameter) valuesForExponents() bool {
+	overExponents := slices.Contains([]string{"log_uniform", "q_log_uniform", "inv_log_uniform"}, p.Distribution)
+	return overExponents && p.Min > 0 && p.Max < 1 && p.Max >= 10*p.Min
+}
+
 // checkShares checks the probabilities of choices.
 func (p *Parameter) checkShares() (problem, try string) {
 	if p.Shares == nil {

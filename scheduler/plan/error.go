@@ -94,7 +94,10 @@ func (p position) before(other position) bool {
 
 // problems collects what is wrong with one sweep file.
 type problems struct {
-	file      string
+	file string
+	// stored: the file was accepted before, maybe by a version with fewer rules, which
+	// are not held against it.
+	stored    bool
 	overrides []Override
 	list      Errors
 	seen      map[Error]bool

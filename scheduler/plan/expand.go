@@ -16,6 +16,9 @@ func Expand(s *Sweep, data Data, folds []Fold, bases map[string]Ref) (*Plan, err
 	if err := checkData(s, data, folds); err != nil {
 		return nil, err
 	}
+	if err := s.inertFolds(len(folds)); err != nil {
+		return nil, err
+	}
 	p := &Plan{
 		Name: s.Name, Source: s.Source, Engine: Engine, Metric: s.Metric, Data: data, Folds: folds,
 		Trials: make([]Trial, 0, len(s.Trials)), Jobs: make([]Job, 0, len(s.Trials)*len(folds)),

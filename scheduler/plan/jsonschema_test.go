@@ -52,7 +52,7 @@ var ranges = map[string]bound{
 	"dataset.class_level":    {least: 0, most: 10},
 	"cross_validation.folds": {least: 2, most: 1000}, "cross_validation.repeats": {least: 1, most: 100},
 	"run_cap": {least: 1, most: maxRunCap}, "max_concurrent_trials": {least: 1, most: maxRunCap},
-	"early_terminate.min_iter":    {least: 1, most: 100_000, with: []string{"early_terminate.type=asha"}},
+	"early_terminate.min_iter":    {least: 1, most: 99_999, with: []string{"early_terminate.type=asha", "training.epochs=100000"}},
 	"early_terminate.eta":         {least: 2, most: 16, with: []string{"early_terminate.type=asha"}},
 	"early_terminate.brackets":    {least: 1, most: 8, with: []string{"early_terminate.type=hyperband"}},
 	"early_terminate.folds.min":   {least: 1, most: 1000},

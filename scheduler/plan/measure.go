@@ -13,7 +13,7 @@ func (p *Plan) Space() (Space, error) {
 		}
 		overrides[i] = o
 	}
-	problems := &problems{file: p.ID, overrides: overrides}
+	problems := &problems{file: p.ID, overrides: overrides, stored: true}
 	root := readDocument([]byte(p.Source), problems)
 	if root == nil {
 		return nil, problems.err()

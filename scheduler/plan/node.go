@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -104,6 +105,9 @@ func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
 	}
 	out := *n
 	out.Anchor, out.Alias, out.Content = "", nil, nil
+	if n.Kind == yaml.ScalarNode && !x.problems.stored {
+		x.oneReading(&out)
+	}
 	if n.Kind == yaml.MappingNode {
 		return x.expandMapping(n, &out, depth)
 	}
@@ -115,6 +119,38 @@ func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
 		out.Content = append(out.Content, c)
 	}
 	return &out
+}
+
+var (
+	leadingZero  = regexp.MustCompile(`^[-+]?0[0-9]+$`)
+	binaryNumber = regexp.MustCompile(`^[-+]?0b`)
+)
+
+// oneReading refuses numbers that mean something else in YAML 1.1 than in YAML 1.2,
+// which sweep files are in: 032 is 26 in one and 32 in the other. It goes on with the
+// reading of 1.2.
+func (x *expander) oneReading(n *yaml.Node) {
+	if tag := n.ShortTag(); n.Style != 0 || tag != "!!int" && tag != "!!float" {
+		return
+	}
+	digits := strings.ReplaceAll(n.Value, "_", "")
+	decimal := leadingZero.MatchString(digits)
+	if decimal {
+		sign := strings.TrimSuffix(digits[:1], "0")
+		digits = sign + cmp.Or(strings.TrimLeft(strings.TrimLeft(digits, "+-"), "0"), "0")
+	}
+	switch {
+	case decimal:
+		x.problems.add(at(n), "", fmt.Sprintf("%s has a leading zero: YAML 1.1 takes such numbers for octal, YAML 1.2 for decimal", n.Value),
+			fmt.Sprintf("write %s, or '%s' in quotes for text", digits, n.Value))
+	case digits != n.Value:
+		x.problems.add(at(n), "", fmt.Sprintf("%s is a number in YAML 1.1 and text in YAML 1.2", n.Value), fmt.Sprintf("write %s, or '%s' in quotes for text", digits, n.Value))
+	case binaryNumber.MatchString(digits):
+		x.problems.add(at(n), "", fmt.Sprintf("%s is a binary number in YAML 1.1 and text in YAML 1.2", n.Value), fmt.Sprintf("write the number in decimal, or '%s' in quotes for text", n.Value))
+	}
+	if n.Value = digits; decimal {
+		n.Tag = "!!int"
+	}
 }
 
 func (x *expander) expandMapping(n, out *yaml.Node, depth int) *yaml.Node {

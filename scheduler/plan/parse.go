@@ -12,7 +12,17 @@ import (
 // Errors if there are several, all of them found in one pass. file is the
 // file's name for messages.
 func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
-	p := &problems{file: file, overrides: overrides}
+	return parseFile(&problems{file: file, overrides: overrides}, data)
+}
+
+// ParseStored is Parse for the file of a sweep that is in the store, maybe since an
+// earlier version: what that one did with it goes on, whatever is refused today.
+func ParseStored(file string, data []byte, overrides ...Override) (*Sweep, error) {
+	return parseFile(&problems{file: file, overrides: overrides, stored: true}, data)
+}
+
+func parseFile(p *problems, data []byte) (*Sweep, error) {
+	overrides := p.overrides
 	root := readDocument(data, p)
 	if root == nil {
 		return nil, p.err()
@@ -26,7 +36,7 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 	r := newRules(doc, root, c.compileConstraints(doc))
 	points := doc.propose(c, r)
 	if learning := learns(doc.Method) && len(doc.Parameters) > 0 && doc.RunCap > 0; learning && p.err() == nil {
-		doc.learn(c, r, file)
+		doc.learn(c, r, p.file)
 	} else if len(points) == 0 { // no trials to check: what is not searched can still be
 		for _, parameter := range doc.Parameters {
 			c.failed.add(parameter.Path)
@@ -41,9 +51,11 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 			break
 		}
 	}
+	c.inert(doc, sweep.Trials)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	sweep.Warnings = doc.warnings(sweep.Trials)
 	sweep.Seed = doc.Training.Seed
 	if !r.none() {
 		sweep.Constrained = r.tally
@@ -53,7 +65,7 @@ func Parse(file string, data []byte, overrides ...Override) (*Sweep, error) {
 			sweep.Conditional = append(sweep.Conditional, parameter)
 		}
 	}
-	sweep.File, sweep.Source, sweep.Overrides, sweep.positions = file, string(data), overrides, c.positions
+	sweep.File, sweep.Source, sweep.Overrides, sweep.positions = p.file, string(data), overrides, c.positions
 	return sweep, nil
 }
 
@@ -127,7 +139,7 @@ func (o Override) apply(root *yaml.Node, i int, p *problems) {
 		p.add(from, o.Key, "has no value", "write --set "+o.Key+"=value")
 		return
 	}
-	if value = (&expander{problems: p}).expand(value, 0); value == nil {
+	if value = (&expander{problems: p}).expand(moved(value, from), 0); value == nil {
 		return
 	}
 	if problem := setPath(root, o.Key, moved(value, from), from); problem != "" {

@@ -175,7 +175,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	if s.CrossValidation != (CrossValidation{Folds: 10, Stratified: false, Repeats: 2, Seed: 3}) ||
 		s.Metric != (Metric{"auc", "maximize"}) || s.RunCap != 24 || s.MaxConcurrent != 6 ||
-		s.EarlyTerminate != (EarlyTerminate{"hyperband", 2, 4, 2, FoldStop{3, 0.1}}) ||
+		s.EarlyTerminate != (EarlyTerminate{"hyperband", 2, 4, 2, FoldStop{2, 0.1}}) ||
 		s.Resources != (Resources{"cuda", 2, 7, 0, "a100", 3 << 30 / 2}) || s.Checkpoints != (Checkpoints{0, 0, 3}) ||
 		s.Budget != (Budget{2 * 86400, 100*3600 + 30*60}) {
 		t.Errorf("sweep: %+v", s)

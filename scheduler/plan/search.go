@@ -195,7 +195,7 @@ func (c *checker) searchSection(doc *document) {
 		}
 	}
 	if e.Type != "" {
-		c.count(field+".min_iter", e.MinIter, 1, 100_000)
+		c.count(field+".min_iter", e.MinIter, 1, 99_999)
 	}
 	if c.set(field + ".eta") {
 		c.count(field+".eta", e.Eta, 2, 16)

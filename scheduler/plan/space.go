@@ -260,6 +260,13 @@ func (d *spaceReader) parameter(key, value *yaml.Node, field, path string) {
 		d.failed.add(path)
 		return
 	}
+	if p.valuesForExponents() && !d.problems.stored {
+		name := p.Distribution + "_values"
+		d.bad(key, field, fmt.Sprintf("min %v and max %v are exponents of e: the values would be from %.6g to %.6g", p.Min, p.Max, p.between(0).plain(), p.between(1).plain()),
+			fmt.Sprintf("write {distribution: %s, min: %v, max: %v} for values in that range", name, p.Min, p.Max))
+		d.failed.add(path)
+		return
+	}
 	if p.bundle() && !d.bundled(&p, field) {
 		d.failed.add(path)
 		return

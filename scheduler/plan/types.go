@@ -39,6 +39,8 @@ type Sweep struct {
 	Corners []Assignment `yaml:"-"`
 	// Conditional are the parameters that not every trial has.
 	Conditional []Parameter `yaml:"-"`
+	// Warnings say what is allowed and most likely meant otherwise.
+	Warnings []string `yaml:"-"`
 	// Constrained says what the constraints left out so far.
 	Constrained Tally `yaml:"-"`
 

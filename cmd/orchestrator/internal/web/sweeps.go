@@ -147,7 +147,7 @@ func parsed(p *plan.Plan) (*plan.Sweep, error) {
 		}
 		overrides = append(overrides, o)
 	}
-	return plan.Parse("sweep.yaml", []byte(p.Source), overrides...)
+	return plan.ParseStored("sweep.yaml", []byte(p.Source), overrides...)
 }
 
 // countJobs counts the jobs by state, with a 0 for each state, and adds up what they
