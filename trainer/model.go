@@ -37,6 +37,13 @@ func trainedModel(template *onnx.Graph, st *state, loss string, classes int, met
 	return g, nil
 }
 
+// declareSize gives the input of a trained network the size of the pictures that it
+// was trained on.
+func declareSize(g *onnx.Graph, data Data) {
+	in, shape := &g.Inputs[0], pictureShape(data)
+	in.Shape = []int{in.Shape[0], in.Shape[1], shape[1], shape[2]}
+}
+
 // endInProbabilities appends what the first output lacks to be a matrix of
 // probabilities: Flatten where it has more than two dimensions, Softmax where
 // the network does not end in one. The operators of link, which take scores,

@@ -437,6 +437,7 @@ func (r *run) result() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	declareSize(model, r.job.Data)
 	if len(r.at.History) == 0 {
 		return nil, errors.New("a job without an epoch has no result")
 	}

@@ -28,7 +28,12 @@ func (j *jobProcess) openInputs(ctx context.Context, spec plan.Spec) (inputs, er
 	if err != nil {
 		return inputs{}, fmt.Errorf("fetch the base model %s: %w", spec.Base.Name, err)
 	}
-	base, err := onnximport.Load(model)
+	options, err := ImportOptions(spec.Config)
+	if err != nil {
+		release()
+		return inputs{}, err
+	}
+	base, err := onnximport.LoadWith(model, options)
 	release()
 	if err != nil {
 		return inputs{}, fmt.Errorf("base model %s: %w", spec.Base.Name, err)

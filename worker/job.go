@@ -12,6 +12,7 @@ import (
 	"orchestrator/trainer/compile"
 	"orchestrator/trainer/dataset"
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
 	"orchestrator/trainer/optim"
 	"orchestrator/trainer/surgery"
 )
@@ -231,11 +232,7 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 		ClipNorm: c.Training.ClipNorm, ClipValue: c.Training.ClipValue,
 		Precision: string(c.Training.Precision), Target: target(c.Training), Deterministic: c.Training.Deterministic,
 	}
-	var crop int
-	o.Channels, o.Height, o.Width, crop = none.Geometry()
-	if crop > 0 {
-		o.Height, o.Width = crop, crop
-	}
+	o.Channels, o.Height, o.Width = pictureSize(none)
 	o.Mean, o.Scale = none.Normalisation()
 	step := []func(*onnx.Graph, compile.Options) (*compile.Program, error){compile.Train}
 	if o.Precision == "float16" { // whose updates wait for what the gradients are
@@ -247,6 +244,29 @@ func CheckModel(base *onnx.Graph, c plan.Config, classes []string) error {
 		}
 	}
 	return nil
+}
+
+// pictureSize is the size of the pictures that a network is fed with.
+func pictureSize(data trainer.Data) (channels, height, width int) {
+	channels, height, width, crop := data.Geometry()
+	if crop > 0 {
+		height, width = crop, crop
+	}
+	return channels, height, width
+}
+
+// ImportOptions say how the base of a trial is to be understood: for pictures of the
+// size that its preprocessing makes. A network that surgery makes fully convolutional
+// is operated on at its own size.
+func ImportOptions(c plan.Config) (onnximport.Options, error) {
+	none, err := dataset.Load(nil, nil, geometry(c.Preprocessing))
+	if err != nil {
+		return onnximport.Options{}, fmt.Errorf("preprocessing: %w", err)
+	}
+	o := onnximport.Options{Output: c.Model.Output}
+	o.Channels, o.Height, o.Width = pictureSize(none)
+	o.OwnSize = slices.ContainsFunc(c.Model.Surgery, func(s plan.Step) bool { return s.ToFullyConvolutional })
+	return o, nil
 }
 
 // geometry is how pictures become arrays.

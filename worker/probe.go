@@ -154,11 +154,7 @@ func checkProbe(base *onnx.Graph, c plan.Config) error {
 		return fmt.Errorf("preprocessing: %w", err)
 	}
 	o := compile.Options{Batch: 1}
-	var crop int
-	o.Channels, o.Height, o.Width, crop = none.Geometry()
-	if crop > 0 {
-		o.Height, o.Width = crop, crop
-	}
+	o.Channels, o.Height, o.Width = pictureSize(none)
 	_, err = compile.Features(model, values, o)
 	return err
 }

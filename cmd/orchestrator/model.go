@@ -31,16 +31,52 @@ const builtinPrefix = "builtin:"
 // builtinOutputs is the class count of a builtin that no data set has set yet.
 const builtinOutputs = 1000
 
-// loadModel reads an ONNX file or makes a builtin network.
-func loadModel(name string) (*onnx.Graph, error) {
-	if b, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		return builtin.Model(b, builtinOutputs, 0)
-	}
-	return onnximport.Load(name)
+// modelSource says how a network file is to be understood.
+type modelSource struct {
+	input  string // HEIGHTxWIDTH
+	output string
 }
 
+func (m *modelSource) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&m.input, "input", "", "size of the pictures, as 224x224 (height x width); default: the file's")
+	cmd.Flags().StringVar(&m.output, "model-output", "", "the output of the network that counts, by its name; default: the first")
+}
+
+// load reads an ONNX file or makes a builtin network.
+func (m modelSource) load(name string) (*onnx.Graph, error) {
+	options, err := m.options()
+	if err != nil {
+		return nil, err
+	}
+	b, ok := strings.CutPrefix(name, builtinPrefix)
+	if !ok {
+		return onnximport.LoadWith(name, options)
+	}
+	g, err := builtin.Model(b, builtinOutputs, 0)
+	if err != nil || m.input == "" {
+		return g, err
+	}
+	return withInput(g, options.Height, options.Width)
+}
+
+func (m modelSource) options() (onnximport.Options, error) {
+	o := onnximport.Options{Output: m.output}
+	if m.input == "" {
+		return o, nil
+	}
+	n, err := fmt.Sscanf(strings.ToLower(m.input), "%dx%d", &o.Height, &o.Width)
+	if n != 2 || err != nil || o.Height < 1 || o.Width < 1 {
+		return o, usagef("as --input 451x451", "--input %q is not a height and a width", m.input)
+	}
+	return o, nil
+}
+
+// loadModel is load without flags.
+func loadModel(name string) (*onnx.Graph, error) { return modelSource{}.load(name) }
+
 func newModelInspectCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var source modelSource
+	cmd := &cobra.Command{
 		Use:   "inspect FILE | builtin:NAME",
 		Short: "List a network's layers, shapes, parameters and FLOPs",
 		Long: `Prints the layers under the names that surgery, lr_mult and freeze use, with shapes
@@ -51,7 +87,7 @@ Builtin networks: ` + strings.Join(builtin.Names(), ", ") + ".\n" + exitHelp,
 		Example: "  orchestrator model inspect squeezenet1.1-7.onnx\n  orchestrator model inspect builtin:caffenet --output json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			g, err := loadModel(args[0])
+			g, err := source.load(args[0])
 			if err != nil {
 				return err
 			}
@@ -65,6 +101,8 @@ Builtin networks: ` + strings.Join(builtin.Names(), ", ") + ".\n" + exitHelp,
 			return printLayers(a.out, filepath.Base(args[0]), report)
 		},
 	}
+	source.addFlags(cmd)
+	return cmd
 }
 
 func printLayers(w io.Writer, name string, r onnx.Report) error {

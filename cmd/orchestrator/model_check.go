@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 )
 
 func newModelCheckCommand(a *app) *cobra.Command {
-	all := false
+	all, source := false, modelSource{}
 	cmd := &cobra.Command{
 		Use:   "check FILE | builtin:NAME",
 		Short: "Say which nodes of a network train, which are constant, which have no rule",
@@ -32,19 +33,23 @@ pooling behind it; --all lists every node by itself, as --output json does.
 
 Below it stands what a step of training by SGD with momentum takes: FLOPs as the
 compiled graph has them, and memory for the parameters and their state and for each
-picture of a mini-batch.
+picture of a mini-batch. The step is compiled as a sweep compiles it, for pictures of
+the file's size or that of --input. Outputs that do not count are named, and it is said
+when the export has folded BatchNormalization into convolutions.
 
-Exits 0 when every node trains or is constant, 1 when one has no rule.` + "\n" + exitHelp,
+Exits 0 when the network can be trained, 1 when a node has no rule or the step cannot
+be compiled.` + "\n" + exitHelp,
 		Example: "  orchestrator model check squeezenet1.1-7.onnx\n  orchestrator model check resnet50.onnx --all",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return runModelCheck(a, args[0], all) },
+		RunE:    func(_ *cobra.Command, args []string) error { return runModelCheck(a, args[0], source, all) },
 	}
+	source.addFlags(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "a line for every node")
 	return cmd
 }
 
-func runModelCheck(a *app, name string, all bool) error {
-	g, err := loadModel(name)
+func runModelCheck(a *app, name string, source modelSource, all bool) error {
+	g, err := source.load(name)
 	if err != nil {
 		return err
 	}
@@ -74,6 +79,7 @@ const (
 type modelCheck struct {
 	Nodes   []nodeCheck  `json:"nodes"`
 	Summary checkSummary `json:"summary"`
+	err     error        // why the step cannot be compiled
 }
 
 // nodeCheck is one node, for one picture.
@@ -94,6 +100,11 @@ type checkSummary struct {
 	// Step is nil where the network cannot be trained as it is; Obstacle says why.
 	Step     *stepCost `json:"step,omitempty"`
 	Obstacle string    `json:"obstacle,omitempty"`
+	// OtherOutputs are outputs of the file that do not count.
+	OtherOutputs []string `json:"other_outputs,omitempty"`
+	// FoldedNormalisation tells that the export has folded BatchNormalization into
+	// convolutions.
+	FoldedNormalisation bool `json:"folded_normalisation,omitempty"`
 }
 
 // checkModel looks at every node, and at what a training step would take.
@@ -103,7 +114,9 @@ func checkModel(g *onnx.Graph) (modelCheck, error) {
 		return modelCheck{}, err
 	}
 	statuses, starts := nodeStatuses(g), layerStarts(g)
-	c := modelCheck{Nodes: []nodeCheck{}, Summary: checkSummary{Nodes: len(g.Nodes), Parameters: report.Parameters}}
+	c := modelCheck{Nodes: []nodeCheck{}, Summary: checkSummary{
+		Nodes: len(g.Nodes), Parameters: report.Parameters, OtherOutputs: g.LeftOut, FoldedNormalisation: foldedNormalisation(g),
+	}}
 	first := ""
 	for i, l := range report.Layers {
 		if starts[i] {
@@ -122,7 +135,7 @@ func checkModel(g *onnx.Graph) (modelCheck, error) {
 	}
 	cost, err := costOf(g)
 	if err != nil {
-		c.Summary.Obstacle = err.Error()
+		c.Summary.Obstacle, c.err = err.Error(), err
 	} else {
 		c.Summary.Step = &cost
 	}
@@ -172,7 +185,17 @@ func layerStarts(g *onnx.Graph) []bool {
 	return starts
 }
 
-// missing is the error for nodes without rules, or nil.
+// foldedNormalisation tells whether convolutions have taken in the normalisations
+// behind them. What exporters leave of those is names: PyTorch's older exporter gives
+// folded weights a number, its newer one lets the convolution answer under the name
+// that the normalisation had, and tf2onnx says so.
+func foldedNormalisation(g *onnx.Graph) bool {
+	return slices.ContainsFunc(g.Nodes, func(n *onnx.Node) bool {
+		return n.Op == "Conv" && (strings.HasPrefix(n.Inputs[1], "onnx::Conv_") || strings.Contains(n.Inputs[1], "fused_bn") || strings.HasPrefix(n.Outputs[0], "getitem"))
+	})
+}
+
+// missing is the error for what keeps the network from being trained, or nil.
 func (c modelCheck) missing(file string) error {
 	e := &noRuleError{file: file, of: len(c.Nodes)}
 	for _, n := range c.Nodes {
@@ -180,11 +203,37 @@ func (c modelCheck) missing(file string) error {
 			e.nodes = append(e.nodes, n)
 		}
 	}
-	if e.nodes == nil {
-		return nil
+	switch {
+	case e.nodes != nil:
+		return e
+	case c.err != nil:
+		return &obstacleError{file: file, err: c.err}
 	}
-	return e
+	return nil
 }
+
+// obstacleError says why a network's training step cannot be compiled.
+type obstacleError struct {
+	file string
+	err  error
+}
+
+func (e *obstacleError) Error() string {
+	return fmt.Sprintf("%s: it cannot be trained as it is: %v", e.file, e.err)
+}
+func (e *obstacleError) Unwrap() error { return e.err }
+
+// Hint is that of the cause, if it has one.
+func (e *obstacleError) Hint() string {
+	var inner interface{ Hint() string }
+	if errors.As(e.err, &inner) && inner.Hint() != "" {
+		return inner.Hint()
+	}
+	return "--input checks it for another size of pictures; model edit changes it"
+}
+
+// ExitCode is that of a network which does not train.
+func (e *obstacleError) ExitCode() int { return 1 }
 
 // noRuleError says which nodes of a network keep it from being trained.
 type noRuleError struct {
@@ -229,9 +278,20 @@ func printCheck(w io.Writer, name string, c modelCheck, all bool) error {
 	return printCheckSummary(w, name, c.Summary)
 }
 
+const foldedNote = `BatchNormalization was folded into the convolutions by the export: what is trained is another network than the
+original, without normalisation. To keep it, in PyTorch: torch.onnx.export(model.eval(), ..., optimize=False), or with
+dynamo=False: training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False
+`
+
 func printCheckSummary(w io.Writer, name string, s checkSummary) error {
 	fmt.Fprintf(w, "%s: %d nodes, %d parameters, %.3f GFLOPs a picture\n", name, s.Nodes, s.Parameters, float64(s.FLOPs)/1e9)
 	fmt.Fprintf(w, "%d nodes train, %d are constant, %d have no rule\n", s.Trains, s.Constant, s.NoRule)
+	if len(s.OtherOutputs) > 0 {
+		fmt.Fprintf(w, "of its outputs the first or the named one counts; left out: %s (--model-output, model.output in a sweep)\n", strings.Join(s.OtherOutputs, ", "))
+	}
+	if s.FoldedNormalisation {
+		fmt.Fprint(w, foldedNote)
+	}
 	if s.Step == nil {
 		_, err := fmt.Fprintf(w, "it cannot be trained as it is: %s\n", s.Obstacle)
 		return err

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"orchestrator/scheduler/plan"
 	"orchestrator/trainer/onnx"
+	"orchestrator/trainer/onnx/onnximport"
 	"orchestrator/trainer/surgery"
 	"orchestrator/worker"
 )
@@ -21,7 +23,7 @@ type editOptions struct {
 	surgery string
 	from    string
 	layers  string
-	input   string
+	source  modelSource
 	seed    int64
 }
 
@@ -58,21 +60,52 @@ original:
 	}
 	flags := cmd.Flags()
 	o.file.addFlags(cmd)
+	o.source.addFlags(cmd)
 	flags.StringArrayVar(&o.steps, "step", nil, "a surgery step, as '{cut_after: fc7}'; may be repeated")
 	flags.StringVar(&o.surgery, "surgery", "", "a YAML file with a list of surgery steps, before those of --step")
 	flags.StringVar(&o.from, "take-weights", "", "an ONNX file whose parameters the layers get")
 	flags.StringVar(&o.layers, "layers", "*", "with --take-weights: pattern over the layers that get them")
-	flags.StringVar(&o.input, "input", "", "declared size of the pictures, as 451x451 (height x width)")
 	flags.Int64Var(&o.seed, "seed", 42, "of the weights that steps draw")
 	return cmd
 }
 
+// edit changes the network at the size that its file says and declares --input
+// afterwards; a file that holds its size in more places is read for that of --input.
 func (o *editOptions) edit(name string) (*onnx.Graph, error) {
 	steps, err := o.readSteps()
 	if err != nil {
 		return nil, err
 	}
-	g, err := loadModel(name)
+	options, err := o.source.options()
+	if err != nil {
+		return nil, err
+	}
+	options.OwnSize = true
+	g, err := o.changed(name, options, steps)
+	if err != nil || o.source.input == "" {
+		return g, err
+	}
+	resized, err := withInput(g, options.Height, options.Width)
+	if err == nil {
+		return resized, nil
+	}
+	options.OwnSize = false
+	again, errAgain := o.changed(name, options, steps)
+	if errAgain != nil || !slices.Equal(again.Inputs[0].Shape[2:], []int{options.Height, options.Width}) {
+		return nil, err
+	}
+	return again, nil
+}
+
+// changed is the network with other weights and after surgery.
+func (o *editOptions) changed(name string, options onnximport.Options, steps []plan.Step) (*onnx.Graph, error) {
+	var g *onnx.Graph
+	var err error
+	if strings.HasPrefix(name, builtinPrefix) {
+		g, err = loadModel(name)
+	} else {
+		g, err = onnximport.LoadWith(name, options)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +118,8 @@ func (o *editOptions) edit(name string) (*onnx.Graph, error) {
 			return nil, err
 		}
 	}
-	if g, _, err = surgery.Apply(g, worker.SurgerySteps(steps), o.seed); err != nil {
-		return nil, err
-	}
-	if o.input != "" {
-		return withInput(g, o.input)
-	}
-	return g, nil
+	g, _, err = surgery.Apply(g, worker.SurgerySteps(steps), o.seed)
+	return g, err
 }
 
 // readSteps are those of the file, then those of the flags.
@@ -117,18 +145,14 @@ func (o *editOptions) readSteps() ([]plan.Step, error) {
 }
 
 // withInput declares another size of pictures, if the network can take it.
-func withInput(g *onnx.Graph, size string) (*onnx.Graph, error) {
-	var height, width int
-	if n, err := fmt.Sscanf(strings.ToLower(size), "%dx%d", &height, &width); n != 2 || err != nil || height < 1 || width < 1 {
-		return nil, usagef("as --input 451x451", "--input %q is not a height and a width", size)
-	}
+func withInput(g *onnx.Graph, height, width int) (*onnx.Graph, error) {
 	in := g.Inputs[0]
 	if len(in.Shape) != 4 {
 		return nil, usagef("leave --input out", "the network's input has the shape %s, which is no picture", shapeText(in.Shape))
 	}
 	resized, err := surgery.Resize(g, height, width)
 	if err != nil {
-		return nil, usagef("--step '{to_fully_convolutional: true}' makes a network that takes larger pictures", "--input %s: %w", size, err)
+		return nil, usagef("--step '{to_fully_convolutional: true}' makes a network that takes larger pictures", "--input %dx%d: %w", height, width, err)
 	}
 	return resized, nil
 }

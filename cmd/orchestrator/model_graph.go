@@ -10,6 +10,7 @@ import (
 
 // graphOptions are the flags of `model graph`.
 type graphOptions struct {
+	source    modelSource
 	train     bool
 	batch     int
 	loss      string
@@ -38,6 +39,7 @@ Formats: --output table (text), json, dot (Graphviz: orchestrator model graph FI
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runModelGraph(a, args[0], o) },
 	}
+	o.source.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.train, "train", false, "the graph of a training step")
 	flags.IntVar(&o.batch, "batch", 1, "pictures in a mini-batch")
@@ -52,7 +54,7 @@ func runModelGraph(a *app, name string, o graphOptions) error {
 	if o.batch < 1 {
 		return usagef("--batch 1 or more", "a mini-batch cannot have %d pictures", o.batch)
 	}
-	g, err := loadModel(name)
+	g, err := o.source.load(name)
 	if err != nil {
 		return err
 	}

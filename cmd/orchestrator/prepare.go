@@ -92,8 +92,8 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 
 // readBases reads the networks that the trials start from, and notes those to be
 // uploaded.
-func (a *app) readBases(ctx context.Context, sweep *plan.Sweep, p *prepared, pack plan.Ref, folds []plan.Fold, in func(field, path string) string) (map[string]plan.Ref, map[string]*onnx.Graph, error) {
-	bases, models := map[string]plan.Ref{}, map[string]*onnx.Graph{}
+func (a *app) readBases(ctx context.Context, sweep *plan.Sweep, p *prepared, pack plan.Ref, folds []plan.Fold, in func(field, path string) string) (map[string]plan.Ref, *baseNetworks, error) {
+	bases, models := map[string]plan.Ref{}, newBaseNetworks()
 	for _, name := range sweep.Bases() {
 		var data []byte
 		var err error
@@ -109,9 +109,7 @@ func (a *app) readBases(ctx context.Context, sweep *plan.Sweep, p *prepared, pac
 		if err != nil {
 			return nil, nil, err
 		}
-		if models[name], err = onnximport.Read(data); err != nil {
-			return nil, nil, fmt.Errorf("model.base %s: %w", name, err)
-		}
+		models.encoded[name] = data
 	}
 	return bases, models, nil
 }
@@ -198,11 +196,11 @@ func baseModel(name, path string, classes int, seed int64) ([]byte, error) {
 		}
 		return onnx.Encode(g)
 	}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, usagef("paths are relative to the sweep file; networks that come with the program: builtin:"+strings.Join(builtin.Names(), ", builtin:"),
 			"model.base: there is no file %s", path)
 	}
+	data, err := onnximport.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("model.base: %w", err)
 	}
@@ -211,7 +209,7 @@ func baseModel(name, path string, classes int, seed int64) ([]byte, error) {
 
 // fitMemory holds the trials to resources.memory, and chooses the micro-batches
 // that are left to it.
-func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int, models map[string]*onnx.Graph) error {
+func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int, models *baseNetworks) error {
 	if s.Resources.Memory == 0 {
 		return nil
 	}
@@ -230,7 +228,11 @@ func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int,
 		}
 		size, ok := known[key]
 		if !ok {
-			size, err = worker.MicroBatch(models[t.Config.Model.Base], t.Config, classes, train, pictures, s.Resources.Memory)
+			base, err := models.of(t.Config)
+			if err != nil {
+				return err
+			}
+			size, err = worker.MicroBatch(base, t.Config, classes, train, pictures, s.Resources.Memory)
 			if err != nil {
 				return fmt.Errorf("trial %d, model %s: %w", i, t.Config.Model.Base, err)
 			}
@@ -244,20 +246,24 @@ func fitMemory(s *plan.Sweep, classes []string, folds []plan.Fold, pictures int,
 }
 
 // frozenParts are the parts of the trials' networks that are computed beforehand.
-func frozenParts(p *plan.Plan, models map[string]*onnx.Graph) ([]featureSummary, error) {
+func frozenParts(p *plan.Plan, models *baseNetworks) ([]featureSummary, error) {
 	var all []featureSummary
 	at := map[string]int{} // in all, by what is the same for several trials; -1: none
 	for _, t := range p.Trials {
 		if t.Config.IsProbe() {
 			continue
 		}
-		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
+		key, err := sameAs(t.Base.Digest, t.Config.Model, t.Config.Preprocessing, t.Config.Training.LRMult, t.Config.Training.CacheFeatures)
 		if err != nil {
 			return nil, err
 		}
 		i, known := at[key]
 		if !known {
-			part, err := worker.FindFrozenPart(models[t.Config.Model.Base], t.Config, p.Data.Classes, len(p.Data.Labels))
+			base, err := models.of(t.Config)
+			if err != nil {
+				return nil, err
+			}
+			part, err := worker.FindFrozenPart(base, t.Config, p.Data.Classes, len(p.Data.Labels))
 			if err != nil {
 				return nil, fmt.Errorf("trial %d, model %s: %w", t.Number, t.Config.Model.Base, err)
 			}
@@ -283,14 +289,14 @@ func sameAs(settings ...any) (string, error) {
 
 // checkTrials compiles what the trials will train, so that a wrong layer name
 // or an operator without a gradient is found before anything is queued.
-func checkTrials(data plan.Data, trials []plan.Trial, models map[string]*onnx.Graph) error {
+func checkTrials(data plan.Data, trials []plan.Trial, models *baseNetworks) error {
 	seen := map[string]bool{}
 	for _, t := range trials {
 		if n := len(data.Labels); t.Config.IsProbe() && n > plan.MaxProbed {
 			return usagef("leave pictures out with dataset.include, or train a probe with model.surgery: insert_probe",
 				"probe: the data set has %d pictures; linear classifiers are fitted to at most %d", n, plan.MaxProbed)
 		}
-		key, err := sameAs(t.Base.Digest, t.Config.Model.Surgery, t.Config.Preprocessing, t.Config.Training, t.Config.Probe.Layers)
+		key, err := sameAs(t.Base.Digest, t.Config.Model, t.Config.Preprocessing, t.Config.Training, t.Config.Probe.Layers)
 		if err != nil {
 			return err
 		}
@@ -298,7 +304,11 @@ func checkTrials(data plan.Data, trials []plan.Trial, models map[string]*onnx.Gr
 			continue
 		}
 		seen[key] = true
-		if err := worker.CheckModel(models[t.Config.Model.Base], t.Config, data.Classes); err != nil {
+		base, err := models.of(t.Config)
+		if err != nil {
+			return err
+		}
+		if err := worker.CheckModel(base, t.Config, data.Classes); err != nil {
 			return fmt.Errorf("trial %d, model %s: %w", t.Number, t.Config.Model.Base, err)
 		}
 	}

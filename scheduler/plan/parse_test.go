@@ -152,7 +152,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			{Reinit: &Reinit{Layers: "fc*", Init: Init{Bilinear: true}}},
 			{ToFullyConvolutional: true},
 			{Freeze: "conv[12]"},
-		}, ExtraOutputs: true},
+		}, Output: "prob", ExtraOutputs: true},
 		Preprocessing: Preprocessing{
 			Resize: Size{256, 320}, Crop: 227, CenterCrop: true, Mirror: true, Channels: "bgr",
 			Mean: []float64{104, 117, 123}, Std: []float64{1, 2, 3}, Scale: 0.5,

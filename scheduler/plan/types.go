@@ -92,7 +92,9 @@ type Dataset struct {
 
 // Model is the pretrained network and what is changed in it.
 type Model struct {
-	Base    string `yaml:"base" json:"base"` // path, s3://bucket/key or builtin:NAME
+	Base string `yaml:"base" json:"base"` // path, s3://bucket/key or builtin:NAME
+	// Output names the output of the base that is kept; the first where it is empty.
+	Output  string `yaml:"output,omitempty" json:"output,omitempty"`
 	Surgery []Step `yaml:"surgery,omitempty" json:"surgery,omitempty"`
 	// ExtraOutputs allows more outputs than there are classes: those beyond are
 	// classes without pictures, in training; answers are over the classes.

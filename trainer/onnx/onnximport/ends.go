@@ -57,7 +57,7 @@ func (im *importer) findInput() error {
 		in.Shape[1] = im.openChannels(in.Name)
 	}
 	for i, size := range []int{im.options.Height, im.options.Width} {
-		if size > 0 {
+		if size > 0 && (in.Shape[2+i] == onnx.Batch || !im.options.OwnSize) {
 			in.Shape[2+i] = size
 		}
 	}

@@ -51,6 +51,8 @@ func TestExports(t *testing.T) {
 			nodes: []*onnx.Node{
 				node("Cast", "h", onnx.Attrs{"to": int64(onnx.Float16)}, "x"), node("Conv", "c", nil, "h", "w"),
 				node("Cast", "y", onnx.Attrs{"to": int64(onnx.Float)}, "c")}}, []int{1, 1, 1, 1}, []float64{3}},
+		{"CastLike", file{opset: 18, input: []int{-1, 1, 1, 1}, consts: []*onnx.Tensor{ints("k", 2)},
+			nodes: []*onnx.Node{node("CastLike", "f", nil, "k", "x"), node("Mul", "y", nil, "x", "f")}}, []int{1, 1, 1, 1}, []float64{2}},
 		{"channels last", file{opset: 18, input: []int{-1, 2, 2, 3},
 			nodes: []*onnx.Node{node("Transpose", "y", onnx.Attrs{"perm": []int64{0, 3, 1, 2}}, "x")}},
 			[]int{1, 3, 2, 2}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},

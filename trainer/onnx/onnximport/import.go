@@ -52,6 +52,8 @@ type Options struct {
 	// Channels, Height and Width of the pictures; 0: as the file has them. Channels
 	// only count where the file leaves them open.
 	Channels, Height, Width int
+	// OwnSize has a height and width that the file says count, not those above.
+	OwnSize bool
 	// Output names the output to be kept; empty: the first.
 	Output string
 }
@@ -99,11 +101,11 @@ func Read(data []byte) (*onnx.Graph, error) { return ReadWith(data, Options{}) }
 // ReadWith is Read with options.
 func ReadWith(data []byte, o Options) (*onnx.Graph, error) {
 	g, err := read(data, o)
-	if err == nil || o.Height == 0 && o.Width == 0 {
+	if err == nil || o.OwnSize || o.Height == 0 && o.Width == 0 {
 		return g, err
 	}
 	own := o
-	own.Height, own.Width = 0, 0
+	own.OwnSize = true
 	if g, errOwn := read(data, own); errOwn == nil {
 		return g, nil
 	}

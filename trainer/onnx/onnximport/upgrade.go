@@ -55,6 +55,12 @@ func (im *importer) upgrade(n *onnx.Node) ([]*onnx.Node, error) {
 		return one, im.resize(n)
 	case "Scatter": // 11: renamed
 		n.Op = "ScatterElements"
+	case "CastLike": // PyTorch's exporter writes it where it does not optimise
+		if len(n.Inputs) == 2 {
+			n.Op, n.Attrs = "Cast", onnx.Attrs{"to": int64(im.types[n.Inputs[1]].Type)}
+			n.Inputs = n.Inputs[:1]
+			im.cast(n)
+		}
 	case "Cast":
 		im.cast(n)
 	case "Reshape": // 14: zeros in the target may be meant
