@@ -14,6 +14,7 @@ ORT_CUDA_DIR := build/onnxruntime-cuda
 TOOLS   := $(CURDIR)/build/tools
 MINIO   := $(TOOLS)/minio
 VERSITYGW := $(TOOLS)/versitygw
+PYTHON_LIBRARIES := $(TOOLS)/python/.ready
 SHARED  ?= ../shared
 
 export MINIO_BIN ?= $(MINIO)
@@ -60,9 +61,13 @@ chaos: setup test-tools ## kill -9 a thousand processes of a cluster that trains
 	ORCHESTRATOR_TEST_CHAOS_KILLS=1000 ORCHESTRATOR_TEST_CHAOS_OUTAGE=1m \
 		go test ./cmd/orchestrator -run TestChaos -v -timeout 3h
 
-test-tools: $(MINIO) $(VERSITYGW) $(TOOLS)/gotestsum ## MinIO and another S3 server (built from their Go modules), Redis, Chromium, the test runner
+test-tools: $(MINIO) $(VERSITYGW) $(TOOLS)/gotestsum $(PYTHON_LIBRARIES) ## MinIO and another S3 server (built from their Go modules), Redis, Chromium, the test runner, what the documented Python needs
 	./tools/install-redis.sh
 	./tools/install-chromium.sh
+
+$(PYTHON_LIBRARIES): tools/python-requirements.txt
+	$(or $(PYTHON),python3) -m pip install --quiet --disable-pip-version-check --upgrade --only-binary=:all: --target $(@D) --requirement $<
+	touch $@
 
 $(MINIO):
 	GOBIN=$(TOOLS) GOFLAGS=-mod=mod go install github.com/minio/minio@$(MINIO_VERSION)
