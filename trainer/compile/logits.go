@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"orchestrator/trainer/onnx"
 )
@@ -67,21 +68,53 @@ func producer(g *onnx.Graph, value string) *onnx.Node {
 }
 
 // reserved are the names that programs give their own inputs and outputs.
-var reserved = []string{"images", "labels", "weights", "learning_rate", "bias_correction_1", "bias_correction_2", "average_share", "loss", "logits", "probabilities"}
+var reserved = []string{"images", "labels", "weights", "learning_rate", "loss_scale", "zero", "bias_correction_1", "bias_correction_2", "average_share", "loss", "finite", "logits", "probabilities"}
 
-// renameReserved gives the network's values that have a reserved name another.
+// isReserved tells whether a program may use a name for something of its own: the
+// inputs and outputs above, state and masks (KIND:NAME), and what it computes
+// (PART/NAME).
+func isReserved(name string) bool {
+	if slices.Contains(reserved, name) || strings.Contains(name, ":") {
+		return true
+	}
+	part, _, inPart := strings.Cut(name, "/")
+	return inPart && slices.Contains([]string{"grad", "update", "statistics", "normalise", "clip", "finite", "loss"}, part)
+}
+
+// renameReserved gives the network's values that have a reserved name another;
+// parameters and running statistics are inputs of a program under names of its own.
 func renameReserved(g *onnx.Graph) {
-	rename := map[string]string{}
+	taken, statistics, rename := map[string]bool{}, map[string]bool{}, map[string]string{}
 	for _, n := range g.Nodes {
-		for i, out := range n.Outputs {
-			if slices.Contains(reserved, out) {
-				rename[out] = "network/" + out
-				n.Outputs[i] = rename[out]
-			}
+		for _, out := range n.Outputs {
+			taken[out] = true
 		}
+		if n.Op == "BatchNormalization" {
+			statistics[n.Inputs[3]], statistics[n.Inputs[4]] = true, true
+		}
+	}
+	free := func(name string) string {
+		to := "network/" + strings.ReplaceAll(name, ":", "_")
+		for taken[to] {
+			to += "_"
+		}
+		taken[to], rename[name] = true, to
+		return to
+	}
+	for _, t := range g.Initializers {
+		if isReserved(t.Name) && !t.Param && !statistics[t.Name] {
+			t.Name = free(t.Name)
+		}
+	}
+	for _, n := range g.Nodes {
 		for i, in := range n.Inputs {
 			if to, ok := rename[in]; ok {
 				n.Inputs[i] = to
+			}
+		}
+		for i, out := range n.Outputs {
+			if isReserved(out) {
+				n.Outputs[i] = free(out)
 			}
 		}
 	}

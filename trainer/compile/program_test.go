@@ -601,3 +601,40 @@ func TestErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestNamesDoNotCollide: a network may call its weights, constants and values what
+// programs call things of their own.
+func TestNamesDoNotCollide(t *testing.T) {
+	model, o := small(), options(2)
+	rename := map[string]string{"conv1_w": "learning_rate", "conv1_b": "weights", "fc_w": "images"}
+	for _, tensor := range model.Initializers {
+		if to := rename[tensor.Name]; to != "" {
+			tensor.Name = to
+		}
+	}
+	half := onnx.Floats([]float32{0.5}, 1)
+	half.Name = "labels"
+	model.Initializers = append(model.Initializers, half)
+	for _, n := range model.Nodes {
+		for i, in := range n.Inputs {
+			if to := rename[in]; to != "" {
+				n.Inputs[i] = to
+			}
+		}
+	}
+	first := model.Nodes[0]
+	old := first.Outputs[0]
+	first.Outputs[0] = "param:fc_b"
+	model.Nodes = slices.Insert(model.Nodes, 1, &onnx.Node{Op: "Mul", Name: "half", Inputs: []string{"param:fc_b", "labels"}, Outputs: []string{old}})
+	for name, program := range map[string]func(*onnx.Graph, Options) (*Program, error){"train": Train, "accumulate": Accumulate, "eval": Eval} {
+		if _, err := program(model, o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, tensor := range model.Initializers {
+		tensor.Param = false
+	}
+	if _, err := Train(model, o); !errors.Is(err, errNoParameters) {
+		t.Errorf("without parameters: %v", err)
+	}
+}

@@ -92,7 +92,7 @@ func Apply(model *onnx.Graph, o Options) (*Program, error) {
 	s.declareRate(rule)
 	s.declareTrained()
 	if len(s.trained()) == 0 {
-		return nil, errFrozen
+		return nil, s.nothingTrained()
 	}
 	optimizer := s.declareOptimizer(rule)
 	s.declareSums()
@@ -102,6 +102,16 @@ func Apply(model *onnx.Graph, o Options) (*Program, error) {
 	s.update(rule, optimizer)
 	return s.finish()
 }
+
+// nothingTrained says why there is nothing to train.
+func (s *step) nothingTrained() error {
+	if !slices.ContainsFunc(s.model.Initializers, func(t *onnx.Tensor) bool { return t.Param }) {
+		return errNoParameters
+	}
+	return errFrozen
+}
+
+var errNoParameters = errors.New("the network has no parameters: none of its weights is a tensor of floats in the file")
 
 var errFrozen = errors.New("every parameter is frozen (lr_mult 0): there is nothing to train")
 
@@ -146,7 +156,7 @@ func newStep(name string, model *onnx.Graph, o Options, rule *optim.Rule) (*step
 	}
 	s.declareState()
 	if len(s.trained()) == 0 {
-		return nil, errFrozen
+		return nil, s.nothingTrained()
 	}
 	return s, s.Err()
 }

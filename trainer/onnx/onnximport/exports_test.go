@@ -383,3 +383,12 @@ func TestExternalData(t *testing.T) {
 		t.Error("a file without a folder was read whole")
 	}
 }
+
+// TestParameterNames: no name is one that a program gives to something else.
+func TestParameterNames(t *testing.T) {
+	f := file{opset: 18, input: []int{-1, 1, 1, 1}, consts: []*onnx.Tensor{floats("w", []int{1, 1, 1, 1}, 3), floats("w'", []int{1}, 1), floats("w_", []int{1}, 1), floats("w#0", []int{1}, 1)},
+		nodes: []*onnx.Node{node("Conv", "c", nil, "x", "w", "w'"), node("Mul", "d", nil, "c", "w_"), node("Add", "y", nil, "d", "w#0")}}
+	if got, want := parameterNames(t, f), []string{"w", "w_", "w_0", "w__"}; !slices.Equal(got, want) {
+		t.Errorf("parameters %v, want %v", got, want)
+	}
+}

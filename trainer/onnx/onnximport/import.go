@@ -104,12 +104,8 @@ func ReadWith(data []byte, o Options) (*onnx.Graph, error) {
 	if err == nil || o.OwnSize || o.Height == 0 && o.Width == 0 {
 		return g, err
 	}
-	own := o
-	own.OwnSize = true
-	if g, errOwn := read(data, own); errOwn == nil {
-		return g, nil
-	}
-	return nil, err
+	o.OwnSize = true
+	return read(data, o)
 }
 
 func read(data []byte, o Options) (*onnx.Graph, error) {
@@ -161,6 +157,7 @@ func (im *importer) run() error {
 		return err
 	}
 	im.openBatch()
+	im.nameParameters()
 	if err := onnx.Check(im.graph); err != nil {
 		return &Error{Problem: "the network is not valid", err: err}
 	}

@@ -29,6 +29,27 @@ func (im *importer) nameLayers() {
 	}
 }
 
+// nameParameters takes the characters out of parameters' names by which programs
+// tell the new value of a parameter (w') and its blocks (w#0).
+func (im *importer) nameParameters() {
+	clean := strings.NewReplacer("'", "_", "#", "_")
+	for _, t := range im.graph.Initializers {
+		to := clean.Replace(t.Name)
+		if !t.Param || to == t.Name {
+			continue
+		}
+		to = im.unusedName(to)
+		for _, n := range im.graph.Nodes {
+			for i, in := range n.Inputs {
+				if in == t.Name {
+					n.Inputs[i] = to
+				}
+			}
+		}
+		t.Name = to
+	}
+}
+
 // roles are the endings by which exporters tell a layer's parameters apart,
 // longest first where one ends another.
 var roles = []string{
