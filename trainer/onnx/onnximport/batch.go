@@ -41,6 +41,8 @@ func (im *importer) openNode(n *onnx.Node) ([]*onnx.Node, error) {
 		return im.openConcat(n), nil
 	case "ConstantOfShape":
 		return im.openFilled(n), nil
+	case "Tile":
+		return im.openTile(n), nil
 	case "Gather":
 		return im.openGather(n), nil
 	case "Squeeze":
@@ -166,12 +168,25 @@ func (im *importer) openExpand(n *onnx.Node) ([]*onnx.Node, error) {
 	return s.nodes, nil
 }
 
+// openTile repeats what there is one of for every picture, as position embeddings
+// that are made for one.
+func (im *importer) openTile(n *onnx.Node) []*onnx.Node {
+	repeats, shape := im.known(n, 1), im.types[n.Inputs[0]].Shape
+	if len(repeats) == 0 || repeats[0] != probeBatch || len(shape) != len(repeats) || shape[0] != 1 || slices.ContainsFunc(repeats[1:], batched) {
+		return []*onnx.Node{n}
+	}
+	s := spell{im: im, n: n}
+	one := s.op("Tile", nil, n.Inputs[0], im.constant(int64s(repeats, 0, 1)))
+	im.spread(&s, one, n.Outputs[0], len(shape))
+	return s.nodes
+}
+
 // openSqueeze keeps the batch that a file, whose batch is fixed at 1, takes off its
 // answer.
 func (im *importer) openSqueeze(n *onnx.Node) {
 	shape, axes := im.types[n.Inputs[0]].Shape, im.known(n, 1)
 	at := slices.IndexFunc(axes, func(a int) bool { return a == 0 || a == -len(shape) })
-	if at < 0 || im.fileBatch != 1 || !batched(shape[0]) || n.Outputs[0] != im.graph.Outputs[0].Name {
+	if at < 0 || len(shape) == 0 || im.fileBatch != 1 || !batched(shape[0]) || n.Outputs[0] != im.graph.Outputs[0].Name {
 		return
 	}
 	var rest []int64

@@ -85,6 +85,11 @@ func TestExports(t *testing.T) {
 				node("Not", "yes", nil, "no"), node("Cast", "ones", onnx.Attrs{"to": int64(onnx.Float)}, "yes"),
 				node("CumSum", "at", nil, "ones", "three"), node("Add", "y", nil, "x", "at")}},
 			[]int{2, 1, 1, 2}, []float64{2, 4, 4, 6}},
+		{"one for all pictures, repeated", file{opset: 18, input: []int{-1, 1, 1, 2}, consts: []*onnx.Tensor{floats("w", []int{1, 1, 1, 2}, 10, 20), ints("once", 1, 1, 1)},
+			nodes: []*onnx.Node{
+				node("Shape", "n", onnx.Attrs{"start": int64(0), "end": int64(1)}, "x"), node("Concat", "r", onnx.Attrs{"axis": int64(0)}, "n", "once"),
+				node("Tile", "all", nil, "w", "r"), node("Add", "y", nil, "x", "all")}},
+			[]int{2, 1, 1, 2}, []float64{11, 22, 13, 24}},
 		{"If with a constant condition", ifFile(named("on", &onnx.Tensor{Type: onnx.Bool, Shape: []int{}, Data: []bool{true}})), []int{1, 1, 1, 1}, []float64{-1}},
 		{"If by the shape", ifFile(nil, node("Shape", "s", onnx.Attrs{"start": int64(3)}, "x"), node("Equal", "on", nil, "s", "k")), []int{1, 1, 1, 1}, []float64{-1}},
 	} {
