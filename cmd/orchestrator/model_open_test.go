@@ -66,6 +66,10 @@ preprocessing: {resize: 32, crop: 28}
 training: {learning_rate: 0.01, epochs: 1, batch_size: 8, threads: 1}
 cross_validation: {folds: 2}
 `))
+	_, errOut, code = w.try("plan", "open.yaml", "--set", "model.output=features")
+	if code != exitUsage || !strings.Contains(errOut, "4 outputs") || !strings.Contains(errOut, "model.output: scores") {
+		t.Errorf("the output of features: exit code %d\n%s", code, errOut)
+	}
 	w.run("model", "export", "latest", "--file", "trained.onnx")
 	g, err := onnximport.Load(filepath.Join(w.dir, "trained.onnx"))
 	if err != nil || !slices.Equal(g.Inputs[0].Shape, []int{onnx.Batch, 3, 28, 28}) {

@@ -303,14 +303,14 @@ func (n *network) movedBy(momentum float64, running, batch onnx.Value) onnx.Valu
 // them.
 func (n *network) flattenLogits(v onnx.Value) error {
 	if v.Rank() < 2 || v.Shape[0] != n.o.Batch || v.Size() != n.o.Batch*v.Shape[1] {
-		return &OutputError{Value: v.Name, Reason: fmt.Sprintf("shape %v is not a row of class scores per picture ([%d, classes])", v.Shape, n.o.Batch)}
+		return &OutputError{Value: v.Name, Others: n.model.LeftOut, Reason: fmt.Sprintf("shape %v is not a row of class scores per picture ([%d, classes])", v.Shape, n.o.Batch)}
 	}
 	if n.o.Classes == 0 {
 		n.o.Classes = v.Shape[1]
 	}
 	width := v.Shape[1]
 	if width < n.o.Classes || width > n.o.Classes && !n.o.ExtraOutputs {
-		return &OutputError{Value: v.Name, Classes: n.o.Classes, Reason: fmt.Sprintf("%d outputs, but the data set has %d classes", v.Shape[1], n.o.Classes)}
+		return &OutputError{Value: v.Name, Classes: n.o.Classes, Others: n.model.LeftOut, Reason: fmt.Sprintf("%d outputs, but the data set has %d classes", v.Shape[1], n.o.Classes)}
 	}
 	n.logits = v
 	if v.Rank() > 2 {

@@ -13,6 +13,7 @@ type OutputError struct {
 	Value   string // the network's value
 	Classes int    // wanted; 0 where that is not what is wrong
 	Reason  string
+	Others  []string // outputs of the file that import left out
 }
 
 func (e *OutputError) Error() string {
@@ -21,10 +22,14 @@ func (e *OutputError) Error() string {
 
 // Hint says what a user can do about it.
 func (e *OutputError) Hint() string {
-	if e.Classes > 0 {
-		return fmt.Sprintf("replace the last layer by one with %d outputs (model.surgery: replace)", e.Classes)
+	other := ""
+	if len(e.Others) > 0 {
+		other = fmt.Sprintf(", or take another of the file's outputs (model.output: %s)", strings.Join(e.Others, ", "))
 	}
-	return "cut the network after the layer that scores the classes (model.surgery: cut_after)"
+	if e.Classes > 0 {
+		return fmt.Sprintf("replace the last layer by one with %d outputs (model.surgery: replace)%s", e.Classes, other)
+	}
+	return "cut the network after the layer that scores the classes (model.surgery: cut_after)" + other
 }
 
 // ExitCode marks the error as one of the input.

@@ -94,9 +94,9 @@ func (e *embedder) message(data []byte, fields *messageFields) ([]byte, error) {
 	return append(out, data[done:]...), nil
 }
 
-// tensor is a tensor with its data inside.
+// tensor is a tensor with its data inside; only one that has them elsewhere is
+// copied.
 func (e *embedder) tensor(data []byte) ([]byte, error) {
-	var kept []byte
 	var name string
 	external, place := false, map[string]string{}
 	err := eachField(data, func(num protowire.Number, v field) error {
@@ -109,12 +109,6 @@ func (e *embedder) tensor(data []byte) ([]byte, error) {
 			return err
 		case 14:
 			external = v.varint == 1
-			return nil
-		}
-		if v.wire == protowire.BytesType {
-			kept = putBytes(kept, num, v.bytes)
-		} else if v.wire == protowire.VarintType {
-			kept = putVarint(kept, num, int64(v.varint))
 		}
 		return nil
 	})
@@ -125,7 +119,18 @@ func (e *embedder) tensor(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &ExternalError{Tensor: name, File: place["location"], err: err}
 	}
-	return putBytes(kept, 9, raw), nil
+	var kept []byte
+	err = eachField(data, func(num protowire.Number, v field) error {
+		switch {
+		case num == 13 || num == 14:
+		case v.wire == protowire.BytesType:
+			kept = putBytes(kept, num, v.bytes)
+		case v.wire == protowire.VarintType:
+			kept = putVarint(kept, num, int64(v.varint))
+		}
+		return nil
+	})
+	return putBytes(kept, 9, raw), err
 }
 
 // read is the part of a file that an entry names.
