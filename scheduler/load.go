@@ -70,11 +70,14 @@ func (s *Scheduler) Glance(ctx context.Context, sweep string) (*plan.Results, er
 	if results.State == plan.Canceled {
 		var mark holdMark
 		if err := artifacts.GetJSON(ctx, s.Store, plan.CancelKey(sweep), &mark); err == nil && mark.Reason != "" {
-			results.Warnings = append(results.Warnings, "the sweep was canceled: "+mark.Reason)
+			results.Warnings = append(results.Warnings, CanceledBecause+mark.Reason)
 		}
 	}
 	return results, nil
 }
+
+// CanceledBecause begins the warning that says why a sweep was canceled by itself.
+const CanceledBecause = "the sweep was canceled: "
 
 // queued asks the queue about the jobs of a plan; nil where it does not answer.
 func (s *Scheduler) queued(ctx context.Context, p *plan.Plan) map[string]plan.State {

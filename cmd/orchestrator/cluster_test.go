@@ -177,3 +177,21 @@ func TestCollectedOnMinIO(t *testing.T) {
 		}
 	}
 }
+
+// TestSpentBudgetIsNoSuccess: a run whose sweep is canceled before its end says why, what
+// to try, and ends with a code of its own.
+func TestSpentBudgetIsNoSuccess(t *testing.T) {
+	testenv.Daily(t)
+	t.Parallel()
+	w := newWorkspace(t)
+	file := w.tiny()
+	out, errOut, code := w.try("run", file, "--set", "training.epochs=100000", "--set", "budget.time=1s")
+	if code != exitIncomplete || !strings.Contains(out, "canceled") {
+		t.Errorf("exit code %d, want %d:\n%s", code, exitIncomplete, out)
+	}
+	for _, want := range []string{"its time budget of 1s is spent", "--budget-time", "then the same run"} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("it does not say %q:\n%s", want, errOut)
+		}
+	}
+}

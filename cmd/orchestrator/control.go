@@ -11,7 +11,7 @@ import (
 )
 
 func newCancelCommand(a *app) *cobra.Command {
-	return controlCommand(a, "canceled", (*scheduler.Scheduler).Cancel, &cobra.Command{
+	return controlCommand(a, "canceled", false, (*scheduler.Scheduler).Cancel, &cobra.Command{
 		Use:   "cancel [SWEEP]",
 		Short: "Stop a sweep's jobs and queue no more of them",
 		Long: `Marks the sweep as canceled in the store, takes its jobs out of the queue, and
@@ -21,7 +21,7 @@ makes the workers that run one stop. Outcomes stay; resume takes it up again.` +
 }
 
 func newPauseCommand(a *app) *cobra.Command {
-	return controlCommand(a, "paused", (*scheduler.Scheduler).Pause, &cobra.Command{
+	return controlCommand(a, "paused", false, (*scheduler.Scheduler).Pause, &cobra.Command{
 		Use:   "pause [SWEEP]",
 		Short: "Stop a sweep's jobs for now, with checkpoints",
 		Long: `Marks the sweep as paused in the store and takes its jobs out of the queue.
@@ -32,7 +32,7 @@ from there.` + "\n" + exitHelp,
 }
 
 func newResumeCommand(a *app) *cobra.Command {
-	return controlCommand(a, "resumed", (*scheduler.Scheduler).Resume, &cobra.Command{
+	return controlCommand(a, "resumed", true, (*scheduler.Scheduler).Resume, &cobra.Command{
 		Use:   "resume [SWEEP]",
 		Short: "Queue what has no outcome: after pause, after cancel, or after Redis was lost",
 		Long: `Removes the marks of pause and cancel and enqueues exactly the jobs that have no outcome. They
@@ -49,7 +49,7 @@ type updateOptions struct {
 
 func newUpdateCommand(a *app) *cobra.Command {
 	var o updateOptions
-	cmd := controlCommand(a, "updated", func(s *scheduler.Scheduler, ctx context.Context, sweep string) (scheduler.Report, error) {
+	cmd := controlCommand(a, "updated", false, func(s *scheduler.Scheduler, ctx context.Context, sweep string) (scheduler.Report, error) {
 		change, err := o.settings()
 		if err != nil {
 			return scheduler.Report{}, err
@@ -90,7 +90,7 @@ func (o updateOptions) settings() (plan.Settings, error) {
 }
 
 func newRetryCommand(a *app) *cobra.Command {
-	cmd := controlCommand(a, "retried", retryFailed, &cobra.Command{
+	cmd := controlCommand(a, "retried", true, retryFailed, &cobra.Command{
 		Use:   "retry [SWEEP] --failed",
 		Short: "Try a sweep's failed jobs again",
 		Long: `Forgets the failures of the jobs that were given up and enqueues them again, from
@@ -112,8 +112,9 @@ func retryFailed(s *scheduler.Scheduler, ctx context.Context, sweep string) (sch
 	return report, err
 }
 
-// controlCommand completes a command that does something to a whole sweep.
-func controlCommand(a *app, done string, act func(*scheduler.Scheduler, context.Context, string) (scheduler.Report, error), cmd *cobra.Command) *cobra.Command {
+// controlCommand completes a command that does something to a whole sweep. One that
+// goesOn with it has failed where the sweep stays canceled or paused.
+func controlCommand(a *app, done string, goesOn bool, act func(*scheduler.Scheduler, context.Context, string) (scheduler.Report, error), cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, id, release, err := a.lookAt(cmd.Context(), sweepArg(args))
@@ -125,7 +126,14 @@ func controlCommand(a *app, done string, act func(*scheduler.Scheduler, context.
 		if err != nil {
 			return err
 		}
-		return a.printReport(id, r, done)
+		if err := a.printReport(id, r, done); err != nil || !goesOn {
+			return err
+		}
+		results, err := s.Glance(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		return heldError(results, resumeCommand(id))
 	}
 	return cmd
 }

@@ -70,7 +70,7 @@ func TestCommandPage(t *testing.T) {
 Every command also takes the flags of [settings](configuration.md). `+"`orchestrator man FOLDER`"+` writes the same as manual pages, and
 `+"`orchestrator completion bash|zsh|fish|powershell`"+` prints what your shell needs to complete commands, flags and the names of sweeps.
 
-Exit codes of all commands: 0 success, 1 failed, 2 usage or invalid input, 3 a job failed, 130 interrupted.
+Exit codes of all commands: 0 success, 1 failed, 2 usage or invalid input, 3 a job failed, 4 the sweep is canceled or paused, not completed, 130 interrupted.
 
 This page is generated from the program: `+"`go test ./cmd/orchestrator -run TestCommandPage -update`"+`.
 `)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"orchestrator/scheduler/plan"
 )
 
 // The exit codes, as every command's help lists them.
@@ -15,12 +17,13 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitJobFailed   = 3
+	exitIncomplete  = 4
 	exitInterrupted = 130
 )
 
 const exitHelp = `
 Exit codes: 0 success, 1 failed, 2 usage or invalid input, 3 a job failed,
-130 interrupted.`
+4 the sweep is canceled or paused, not completed, 130 interrupted.`
 
 // errJobFailed ends commands that waited for a sweep in which a job failed; the
 // table that was printed has the reasons.
@@ -28,6 +31,26 @@ var errJobFailed = errors.New("a job failed")
 
 // errInterrupted ends commands that a signal stopped in an orderly way.
 var errInterrupted = errors.New("interrupted")
+
+// incompleteError ends commands whose sweep is canceled or paused: what was asked for
+// was not done, or not all of it.
+type incompleteError struct {
+	sweep string
+	state plan.State
+	why   string // it was canceled; empty: its user said so
+	hint  string
+}
+
+func (e *incompleteError) Error() string {
+	text := fmt.Sprintf("sweep %s is %s and not completed", e.sweep, e.state)
+	if e.why != "" {
+		text += ": " + e.why
+	}
+	return text
+}
+
+func (e *incompleteError) Hint() string  { return e.hint }
+func (e *incompleteError) ExitCode() int { return exitIncomplete }
 
 // usageError is a mistake on the command line.
 type usageError struct {

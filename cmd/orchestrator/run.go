@@ -95,7 +95,7 @@ func runRun(ctx context.Context, a *app, file string, o runOptions) error {
 	if err := a.printResults(r); err != nil {
 		return err
 	}
-	err = sweepError(r)
+	err = sweepError(r, "the same run")
 	if errors.Is(err, errJobFailed) {
 		fmt.Fprintf(a.err, "To try the failed jobs again: orchestrator retry --failed %s, then the same run.\n", r.Sweep)
 	}

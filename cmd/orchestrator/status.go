@@ -83,7 +83,7 @@ func runStatus(ctx context.Context, a *app, sweep string, watch bool) error {
 		if err != nil {
 			return err
 		}
-		return sweepError(r)
+		return sweepError(r, resumeCommand(r.Sweep))
 	}
 	r, err := s.Load(ctx, id)
 	if err != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"orchestrator/scheduler"
+	"orchestrator/scheduler/plan"
 )
 
 type submitOptions struct {
@@ -22,8 +24,9 @@ func newSubmitCommand(a *app) *cobra.Command {
 		Short: "Queue a sweep for the workers",
 		Long: `Checks the sweep as plan does, brings its data and networks to the store unless
 they are there, and enqueues its jobs. Submitting the same sweep again is safe:
-it has the same id, and nothing is trained twice. With --watch it follows the
-sweep and ends by printing its results.` + "\n" + exitHelp,
+it has the same id, and nothing is trained twice. One that is canceled or paused
+stays so: exit code 4 says that nothing is queued. With --watch it follows the sweep
+and ends by printing its results.` + "\n" + exitHelp,
 		Example: "  orchestrator submit sweep.yaml\n  orchestrator submit sweep.yaml --watch",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runSubmit(cmd.Context(), a, args[0], o) },
@@ -57,8 +60,8 @@ func runSubmit(ctx context.Context, a *app, file string, o submitOptions) error 
 	if err != nil {
 		return err
 	}
-	if !o.watch {
-		return a.printSubmitted(submitted)
+	if held := submitted.State == plan.Canceled || submitted.State == plan.Paused; held || !o.watch {
+		return errors.Join(a.printSubmitted(submitted), a.notQueued(submitted))
 	}
 	err = a.watchToEnd(ctx, s, p.plan.ID)
 	a.notifyNow(ctx, notifier)
@@ -85,6 +88,19 @@ func (a *app) printSubmitted(s *scheduler.Submitted) error {
 	return err
 }
 
+// notQueued is an error where a submission queues nothing, as the sweep is canceled or
+// paused, or has nothing left but jobs that failed.
+func (a *app) notQueued(s *scheduler.Submitted) error {
+	switch s.State {
+	case plan.Canceled, plan.Paused:
+		return &incompleteError{sweep: s.Sweep, state: s.State, hint: resumeCommand(s.Sweep)}
+	case plan.Failed:
+		fmt.Fprintf(a.err, "%s failed. To try again: orchestrator retry --failed %s\n", counted(s.Failed, "job"), s.Sweep)
+		return errJobFailed
+	}
+	return nil
+}
+
 // watchToEnd follows a sweep that workers run, then prints its results. It
 // reconciles as well, so that a queue that forgets loses nothing.
 func (a *app) watchToEnd(ctx context.Context, s *scheduler.Scheduler, sweep string) error {
@@ -100,5 +116,5 @@ func (a *app) watchToEnd(ctx context.Context, s *scheduler.Scheduler, sweep stri
 	if err := a.printResults(r); err != nil {
 		return err
 	}
-	return sweepError(r)
+	return sweepError(r, resumeCommand(r.Sweep))
 }

@@ -165,15 +165,29 @@ func (a *app) lookAt(ctx context.Context, sweep string) (*scheduler.Scheduler, s
 	return s, id, done, nil
 }
 
-// sweepError turns a sweep's final state into the command's.
-func sweepError(r *plan.Results) error {
-	if r.State == plan.Failed {
-		return errJobFailed
-	}
-	failed := false
+// sweepError turns a sweep's final state into the command's; again is what goes on with
+// a sweep that is not completed.
+func sweepError(r *plan.Results, again string) error {
+	failed := r.State == plan.Failed
 	eachFold(r, func(_ plan.TrialResult, f plan.FoldResult) { failed = failed || f.State == plan.Failed })
 	if failed {
 		return errJobFailed
 	}
-	return nil
+	return heldError(r, again)
 }
+
+// heldError is an error where a sweep is canceled or paused.
+func heldError(r *plan.Results, again string) error {
+	if r.State != plan.Canceled && r.State != plan.Paused {
+		return nil
+	}
+	e := &incompleteError{sweep: r.Sweep, state: r.State, hint: again}
+	for _, warning := range r.Warnings {
+		if why, ok := strings.CutPrefix(warning, scheduler.CanceledBecause); ok { // of a budget: nobody else gives a reason
+			e.why, e.hint = why, fmt.Sprintf("orchestrator update %s with a larger --budget-time or --budget-device-time, then %s", r.Sweep, again)
+		}
+	}
+	return e
+}
+
+func resumeCommand(sweep string) string { return "orchestrator resume " + sweep }
