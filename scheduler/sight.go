@@ -245,11 +245,13 @@ func (v *sight) record(n int, t *trialSight) prune.Record {
 	return r
 }
 
-// score is a metric so that greater is better.
+// score is a metric so that greater is better. Where it is undefined it is so for
+// every trial on the fold, as that depends on the test pictures alone: 0 for all of
+// them leaves comparisons to the other folds.
 func score(metric plan.Metric, m plan.Metrics) float64 {
 	x, there := m[metric.Name]
 	if !there {
-		return math.NaN()
+		return 0
 	}
 	if metric.Goal == "minimize" {
 		return -x

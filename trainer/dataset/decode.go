@@ -64,7 +64,7 @@ func decode(data []byte) (image.Image, string, error) {
 func undecodable(data []byte, err error) error {
 	var ofJPEG jpeg.UnsupportedError
 	var ofTIFF tiff.UnsupportedError
-	what := ""
+	var what string
 	switch {
 	case errors.As(err, &ofJPEG):
 		what = jpegFeature(data, ofJPEG)
