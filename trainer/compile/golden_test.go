@@ -57,11 +57,6 @@ func fillHashed(t *onnx.Tensor, seed int, scale float64) {
 	}
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func loadGolden(t testing.TB, name, file string) (golden, *onnx.Graph) {
 	t.Helper()
 	text, err := os.ReadFile(testenv.Data(t, "golden", name+".json"))

@@ -120,7 +120,7 @@ func TestMissingListedFile(t *testing.T) {
 	dir := write(t, map[string][]byte{"l.csv": []byte("file,label\n1.png,a\n2.png,b\n")})
 	_, err := Scan(context.Background(), Options{Path: filepath.Join(dir, "l.csv")})
 	wantBadInput(t, err, "l.csv:2: 1.png: there is no such file", "1 more picture")
-	if e := err.(*Error); !strings.Contains(e.Hint(), dir) || !strings.Contains(e.Hint(), "dataset.root") {
-		t.Errorf("hint %q", e.Hint())
+	if hint := hintOf(t, err); !strings.Contains(hint, dir) || !strings.Contains(hint, "dataset.root") {
+		t.Errorf("hint %q", hint)
 	}
 }

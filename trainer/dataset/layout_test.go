@@ -88,8 +88,8 @@ func TestUnclearLayouts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Scan(context.Background(), Options{Path: write(t, pictures(t, c.files...))})
 			wantBadInput(t, err, append(c.words, "not clear which folders are the classes")...)
-			if e := err.(*Error); !strings.Contains(e.Hint(), "dataset.class_level: 1") || !strings.Contains(e.Hint(), "dataset.class_level: 2") {
-				t.Errorf("hint %q names no choice", e.Hint())
+			if hint := hintOf(t, err); !strings.Contains(hint, "dataset.class_level: 1") || !strings.Contains(hint, "dataset.class_level: 2") {
+				t.Errorf("hint %q names no choice", hint)
 			}
 		})
 	}

@@ -151,3 +151,13 @@ func readText(t testing.TB, file string) string {
 	}
 	return string(data)
 }
+
+// hintOf is the hint of an error about bad input.
+func hintOf(t *testing.T, err error) string {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%v is not about bad input", err)
+	}
+	return e.Hint()
+}
