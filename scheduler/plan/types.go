@@ -5,7 +5,7 @@ import "math"
 // Engine names the version of everything that turns a job's inputs into its
 // numbers: compiler, lowerings, augmentation, update rules. It is part of a
 // job's identity; raise it whenever the same job would end with other bits.
-const Engine = "1"
+const Engine = "2"
 
 // Sweep is a sweep file that was read and found valid.
 type Sweep struct {
