@@ -27,9 +27,8 @@ func TestFoldsArePartitions(t *testing.T) {
 		}
 		r.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
 		folds, err := Folds(cv, labels, classes, nil)
-		var e *Error
-		if errors.As(err, &e) && e.Field == "cross_validation.stratified" && !cv.Stratified {
-			continue // a fold has all pictures of a class
+		if lacksAClass(cv, err) {
+			continue
 		}
 		if err != nil {
 			t.Fatalf("%+v: %v", cv, err)
@@ -45,6 +44,13 @@ func TestFoldsArePartitions(t *testing.T) {
 			t.Fatalf("%+v: the second call differs: %v\n%s", cv, err, diff)
 		}
 	}
+}
+
+// lacksAClass reports whether folds, drawn without regard to classes, were refused as one
+// of them has all pictures of a class.
+func lacksAClass(cv CrossValidation, err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Field == "cross_validation.stratified" && !cv.Stratified
 }
 
 // Pictures of a class in one fold alone would be tested by a network that has seen
@@ -165,6 +171,9 @@ func TestCopiesShareAFold(t *testing.T) {
 			}
 		}
 		folds, err := Folds(cv, labels, []string{"a", "b"}, copies)
+		if lacksAClass(cv, err) {
+			continue
+		}
 		if err != nil {
 			t.Fatalf("%+v: %v", cv, err)
 		}
