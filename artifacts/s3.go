@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
@@ -215,15 +216,24 @@ func (s *s3Store) Create(ctx context.Context, key string, r io.Reader, size int6
 	opts := minio.PutObjectOptions{UserMetadata: map[string]string{writerHeader: mark}}
 	opts.SetMatchETagExcept("*")
 	err := s.write(ctx, key, r, size, opts)
-	if errors.Is(err, ErrExists) && s.created(ctx, key, mark) {
-		err = nil
+	// A server that refuses an object may cut the connection off before it has read it.
+	cutOff := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if errors.Is(err, ErrExists) || cutOff {
+		switch there, ours := s.created(ctx, key, mark); {
+		case ours:
+			err = nil
+		case there:
+			err = ErrExists
+		}
 	}
 	return fail(ctx, "create", key, s, err)
 }
 
-func (s *s3Store) created(ctx context.Context, key, mark string) bool {
+// created reports whether the object is there, and whether the write with that mark made
+// it.
+func (s *s3Store) created(ctx context.Context, key, mark string) (there, ours bool) {
 	info, err := s.core.StatObject(ctx, s.bucket, s.full(key), minio.StatObjectOptions{})
-	return err == nil && info.UserMetadata[writerHeader] == mark
+	return err == nil, err == nil && info.UserMetadata[writerHeader] == mark
 }
 
 func (s *s3Store) write(ctx context.Context, key string, r io.Reader, size int64, opts minio.PutObjectOptions) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -309,5 +310,43 @@ func removeBucket(t *testing.T, server *artifactstest.MinIO, bucket string) {
 	}
 	if err := client.RemoveBucket(t.Context(), bucket); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// cutting cuts the connection off in every conditional put while it is on.
+type cutting struct {
+	http.RoundTripper
+	on atomic.Bool
+}
+
+func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.on.Load() && r.Method == http.MethodPut && r.Header.Get("If-None-Match") != "" {
+		return nil, &net.OpError{Op: "write", Net: "tcp", Err: syscall.ECONNRESET}
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// TestS3CreateThatIsCutOff: a server that has the object may cut the connection off
+// instead of reading a large one and refusing it.
+func TestS3CreateThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	base := &http.Transport{}
+	t.Cleanup(base.CloseIdleConnections)
+	transport := &cutting{RoundTripper: base}
+	o := artifactstest.StartMinIO(t).Options("bucket")
+	o.Transport = transport
+	s, err := artifacts.S3(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context(), "there", strings.NewReader("one"), 3); err != nil {
+		t.Fatal(err)
+	}
+	transport.on.Store(true)
+	if err := s.Create(t.Context(), "there", strings.NewReader("two"), 3); !errors.Is(err, artifacts.ErrExists) {
+		t.Errorf("Create of what is there = %v", err)
+	}
+	if err := s.Create(t.Context(), "absent", strings.NewReader("two"), 3); !errors.Is(err, artifacts.ErrUnavailable) {
+		t.Errorf("Create of what is not there = %v", err)
 	}
 }

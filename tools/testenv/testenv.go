@@ -28,6 +28,7 @@ import (
 // What the reason of a skip begins with that CI takes: tools/testskips takes no other.
 const (
 	OnlyFull = "only in the full tier (make test-all)"
+	NotShort = "not in the short tier (-short)"
 	NeedsGPU = "needs an NVIDIA GPU"
 )
 
@@ -38,7 +39,7 @@ func IsFull() bool { return os.Getenv("ORCHESTRATOR_TEST_FULL") != "" }
 func Daily(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("not in the short tier (-short)")
+		t.Skip(NotShort)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"orchestrator/tools/testenv"
@@ -45,6 +46,11 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
+// taken reports whether CI takes a skip for that reason.
+func taken(reason string) bool {
+	return slices.ContainsFunc([]string{testenv.OnlyFull, testenv.NotShort, testenv.NeedsGPU}, func(r string) bool { return strings.Contains(reason, r) })
+}
+
 // skipped lists the tests whose skip CI does not take, each with its reason.
 func skipped(r io.Reader) ([]string, error) {
 	said := map[string]string{} // by test
@@ -67,7 +73,7 @@ func skipped(r io.Reader) ([]string, error) {
 		case e.Action == "output":
 			said[test] += e.Output
 		case e.Action == "skip":
-			if reason := said[test]; !strings.Contains(reason, testenv.OnlyFull) && !strings.Contains(reason, testenv.NeedsGPU) {
+			if reason := said[test]; !taken(reason) {
 				found = append(found, test+": "+strings.Join(strings.Fields(reason), " "))
 			}
 			delete(said, test)

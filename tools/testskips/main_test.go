@@ -17,6 +17,7 @@ func TestSkipped(t *testing.T) {
 	for name, test := range map[string]struct{ log, want string }{
 		"passed":         {output("T", "no library") + end("T", "pass"), ""},
 		"full tier":      {output("T", testenv.OnlyFull+"; in its place: another") + end("T", "skip"), ""},
+		"short tier":     {output("T", testenv.NotShort) + end("T", "skip"), ""},
 		"no GPU":         {output("T", testenv.NeedsGPU) + end("T", "skip"), ""},
 		"missing part":   {output("T", "redis-server is not on the PATH") + end("T", "skip"), "p T: a_test.go:1: redis-server is not on the PATH"},
 		"another's word": {output("A", testenv.OnlyFull) + output("T", "no library") + end("T", "skip") + end("A", "skip"), "p T: a_test.go:1: no library"},
