@@ -5,6 +5,7 @@ import (
 
 	"orchestrator/artifacts"
 	"orchestrator/artifacts/artifactstest"
+	"orchestrator/tools/testenv"
 )
 
 func TestMemConforms(t *testing.T) {
@@ -24,6 +25,7 @@ func TestDirConforms(t *testing.T) {
 }
 
 func TestS3Conforms(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	server := artifactstest.StartMinIO(t)
 	t.Run("bucket", func(t *testing.T) {
@@ -45,6 +47,7 @@ func TestS3Conforms(t *testing.T) {
 
 // A server that shares no code with the one above.
 func TestS3ConformsElsewhere(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	server := artifactstest.StartVersity(t)
 	t.Run("prefix", func(t *testing.T) {

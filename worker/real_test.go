@@ -398,6 +398,7 @@ func TestKilledJobEndsWithTheSameBits(t *testing.T) {
 // job is killed there and goes on from its checkpoint, and it learns what it learns on
 // the CPU.
 func TestKilledJobOnAnotherDevice(t *testing.T) {
+	testenv.Daily(t)
 	orttest.Graphics(t) // which sets the environment
 	cache := t.TempDir()
 	s := newStudy(t, cache)

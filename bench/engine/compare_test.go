@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"orchestrator/tools/testenv"
 	"orchestrator/trainer/ort"
 )
 
@@ -59,6 +60,7 @@ func TestAdd(t *testing.T) {
 // TestWholeStep: a network trains on pictures of noise, the same way where the state
 // is kept as in a device's memory, and no more is sent than the mini-batch needs.
 func TestWholeStep(t *testing.T) {
+	testenv.Daily(t)
 	o := order{network: "caffenet", batch: 1, steps: 2, device: "cpu", precisions: []string{"float32"}}
 	plain, err := o.train("float32")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"orchestrator/scheduler/plan"
 	"orchestrator/scheduler/queue"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 func TestTLS(t *testing.T) {
@@ -178,6 +179,7 @@ func TestTooFewRights(t *testing.T) {
 // A master dies in the middle of a run. What its replica had not heard of is lost
 // with it; whoever reconciles enqueues what has no outcome, and every job is done.
 func TestFailover(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	const jobs = 300
 	s := queuetest.StartSentinels(t)
@@ -227,6 +229,7 @@ func TestFailover(t *testing.T) {
 
 // The wrong kind of address is told from a server that is away.
 func TestWrongKindOfServer(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	s, cluster, single := queuetest.StartSentinels(t), queuetest.StartCluster(t), queuetest.StartRedis(t).Options()
 	master := s.Options()

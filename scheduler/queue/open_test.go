@@ -13,9 +13,11 @@ import (
 
 	"orchestrator/scheduler/queue"
 	"orchestrator/scheduler/queue/queuetest"
+	"orchestrator/tools/testenv"
 )
 
 func TestOpenErrors(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	plain := queuetest.StartRedis(t).Options()
 	locked := queuetest.StartRedis(t, "--requirepass", "right-secret",

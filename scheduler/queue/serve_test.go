@@ -358,6 +358,7 @@ func TestFlushDuringAJob(t *testing.T) {
 }
 
 func TestKilledWorkersJobIsTakenOver(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	o := queuetest.StartRedis(t).Options()
 	q := queuetest.Open(t, o)
@@ -433,6 +434,7 @@ func TestTakenOverJobIsStopped(t *testing.T) {
 }
 
 func TestActiveWithoutLease(t *testing.T) {
+	testenv.Daily(t)
 	t.Parallel()
 	o := embedded(t)
 	q, c := queuetest.Open(t, o), raw(t, o)
@@ -449,6 +451,7 @@ func TestActiveWithoutLease(t *testing.T) {
 }
 
 func TestWorkers(t *testing.T) {
+	testenv.Daily(t)
 	servers(t, func(t *testing.T, o queue.Options) {
 		q := queuetest.Open(t, o)
 		release := make(chan struct{})

@@ -165,6 +165,7 @@ func TestReadFoldsErrors(t *testing.T) {
 // TestDeepSentFolds reads the published folds of three agreement levels, with
 // drawn stand-ins for the pictures: each picture is tested on exactly once.
 func TestDeepSentFolds(t *testing.T) {
+	testenv.Daily(t)
 	root := testenv.Data(t, "deepsent")
 	for _, level := range []string{"three_agree", "four_agree", "five_agree"} {
 		t.Run(level, func(t *testing.T) {

@@ -80,6 +80,7 @@ func TestCPUTrains(t *testing.T) {
 // A graphics processor in software, by another provider than the CPU's: it learns the
 // same.
 func TestGraphicsTrains(t *testing.T) {
+	testenv.Daily(t)
 	orttest.Graphics(t)
 	o := Order{Library: orttest.Library(t), Device: "webgpu", Train: Networks[:1]}
 	a := Ask(t.Context(), play(t, "serve"), nil, o)
