@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -51,7 +50,7 @@ func (a *app) prepare(ctx context.Context, file string, set []string) (*prepared
 	if err != nil {
 		return nil, err
 	}
-	for _, warning := range slices.Concat(sweep.Warnings, index.Notes) {
+	for _, warning := range sweep.Warnings {
 		fmt.Fprintf(a.err, "Warning: %s\n", warning)
 	}
 	pack, err := packRef(ctx, index, sweep.Dataset.Path)
