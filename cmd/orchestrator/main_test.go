@@ -160,7 +160,7 @@ func (p *process) wait(limit time.Duration) int {
 	select {
 	case <-p.done:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience * limit):
+	case <-time.After(testenv.Patience * limit):
 		p.t.Fatalf("%s did not end within %v", p.cmd.Args, limit)
 		return -1
 	}

@@ -69,7 +69,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			for _, kind := range []string{"sweep.completed", "sweep.failed", "job.failed"} {
 				events[kind] = events[kind] || strings.Contains(body, `"type":"`+kind+`"`)
 			}
-		case <-time.After(patience * 30 * time.Second):
+		case <-time.After(testenv.Patience * 30 * time.Second):
 			t.Fatalf("the webhook was told of %v", events)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"orchestrator/tools/testenv"
 )
 
 // syncBuffer collects a process's output while the test reads it.
@@ -25,16 +27,12 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// patience is what limits are multiplied by: they are for hanging, not for slowness, on
-// machines that do many other things.
-const patience = 5
-
 // eventually polls a condition until it holds.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond) // most conditions start a process to look
 	defer tick.Stop()
-	deadline := time.After(patience * limit)
+	deadline := time.After(testenv.Patience * limit)
 	for !holds() {
 		select {
 		case <-tick.C:

@@ -32,6 +32,10 @@ const (
 	NeedsGPU = "needs an NVIDIA GPU"
 )
 
+// Patience is what limits of waiting are multiplied by: they are for hanging, not for
+// slowness, on machines that do many other things.
+const Patience = 5
+
 // IsFull reports whether the full tier runs.
 func IsFull() bool { return os.Getenv("ORCHESTRATOR_TEST_FULL") != "" }
 

@@ -46,7 +46,7 @@ func (r *Report) drawComparison() error {
 		}
 	}
 	for _, row := range c.Rows {
-		name := shorten(row.Name, 28)
+		partial := ""
 		for k, cell := range row.Cells {
 			mean, std := cell.Stat.Mean, cell.Stat.Std
 			if !cell.Known {
@@ -57,11 +57,9 @@ func (r *Report) drawComparison() error {
 			}
 			series[k].Y = append(series[k].Y, mean)
 			series[k].Low, series[k].High = append(series[k].Low, mean-std), append(series[k].High, mean+std)
-			if cell.Partial != "" && name == shorten(row.Name, 28) {
-				name += inBrackets(cell.Partial)
-			}
+			partial = cmp.Or(partial, inBrackets(cell.Partial))
 		}
-		names = append(names, name)
+		names = append(names, shorten(row.Name, 28)+partial)
 	}
 	guess := math.NaN()
 	if b := r.Results.Baseline; b != nil && c.Metric == "accuracy" {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"orchestrator/scheduler/queue"
+	"orchestrator/tools/testenv"
 )
 
 // Redis is a redis-server of a test.
@@ -155,15 +156,11 @@ func Open(t testing.TB, o queue.Options) *queue.Queue {
 	return q
 }
 
-// patience is what limits are multiplied by: they are for hanging, not for slowness, on
-// machines that do many other things.
-const patience = 5
-
 // Eventually waits until the condition holds, and fails the test where it does
 // not within some times the time that an idle machine may need.
 func Eventually(t testing.TB, within time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(patience * within)
+	deadline := time.After(testenv.Patience * within)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
